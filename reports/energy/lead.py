@@ -106,16 +106,16 @@ def token_table(frames: Frames, max_rows: int) -> str:
         tokens = row["energy_j"] / row["energy_per_token_j"]
         ends = [significant(row[f"energy_{end}_j"] / tokens) for end in ("low", "high")]
         cells = [str(row[key]) for key in (*keys, "scheme")]
-        cells += [significant(row["energy_per_token_j"]), " to ".join(ends), significant(row["tokens_per_s"])]
-        cells += [significant(row["energy_j"] / row["latency_s"])]
+        cells += [significant(row["energy_per_token_j"])]
         cells += [significant(row["ratio_to_baseline"])] if frames.baseline is not None else []
+        cells += [" to ".join(ends), significant(row["tokens_per_s"]), significant(row["energy_j"] / row["latency_s"])]
         if not images:
             cells += map(significant, of_others)
         rows.append(cells)
     gain = [f"{frames.baseline.name} / this"] if frames.baseline is not None else []
     each = "J per image" if images else "J per generated token"
-    headers = [*(axis_names(frames).get(key, key) for key in keys), "scheme", each, "low to high prices"]
-    headers += [f"{unit}s/s", "W", *gain, *([] if images else ["J per prompt token", "J per request"])]
+    headers = [*(axis_names(frames).get(key, key) for key in keys), "scheme", each, *gain, "low to high prices"]
+    headers += [f"{unit}s/s", "W", *([] if images else ["J per prompt token", "J per request"])]
     table = markdown(headers, rows, [i for i, key in enumerate((*keys, "scheme")) if key in TEXT])
     title = "## Energy of an image\n\n" if images else "## Energy of a token\n\n"
     return title + table + cut(len(generating), max_rows, "summary.csv")

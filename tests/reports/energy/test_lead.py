@@ -34,8 +34,8 @@ def test_each_row_is_energy_time_and_gain_of_the_tokens_of_its_case(resolved):
     result = run(resolved(TEXT))
     header, _, *table = rows(token_table(result, 200))
     assert header == [
-        "model", "technology", "new (tokens)", "scheme", "J per generated token", "low to high prices", "tokens/s", "W",
-        "fp16 / this", "J per prompt token", "J per request",
+        "model", "technology", "new (tokens)", "scheme", "J per generated token", "fp16 / this", "low to high prices",
+        "tokens/s", "W", "J per prompt token", "J per request",
     ]  # fmt: skip
     assert header_and_rows(token_table(result, 200), ["model"]) == (header, table)  # numbers stand right
     assert len(table) == 2 * 2 * 2 * 2
@@ -43,11 +43,11 @@ def test_each_row_is_energy_time_and_gain_of_the_tokens_of_its_case(resolved):
     for model, technology, new, scheme, *shown in table:
         decode, prefill = (cases.loc[(model, technology, int(new), scheme, phase)] for phase in ("decode", "prefill"))
         fp16 = cases.loc[(model, technology, int(new), "fp16", "decode")]
-        low, high = shown.pop(1).split(" to ")
+        low, high = shown.pop(2).split(" to ")
         tokens = 3 * int(new)
         wanted = [
-            decode.energy_j / tokens, tokens / decode.latency_s, decode.energy_j / decode.latency_s,
-            fp16.energy_j / decode.energy_j, prefill.energy_j / (3 * 100), prefill.energy_j + decode.energy_j,
+            decode.energy_j / tokens, fp16.energy_j / decode.energy_j, tokens / decode.latency_s,
+            decode.energy_j / decode.latency_s, prefill.energy_j / (3 * 100), prefill.energy_j + decode.energy_j,
             decode.energy_low_j / tokens, decode.energy_high_j / tokens,
         ]  # fmt: skip
         assert [float(text) for text in (*shown, low, high)] == pytest.approx(wanted, rel=THREE_DIGITS)
