@@ -112,14 +112,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _doctor(_: argparse.Namespace, __: Sequence[str]) -> int:
-    from bitjoule.commands.doctor import examine
+    from bitjoule.commands.doctor import examine, report
 
     findings = examine()
-    rows = [(each.item, each.version or "-", each.needed_for) for each in findings]
-    item, version, needed_for = (max(map(len, column)) for column in zip(*rows, strict=True))
-    for finding, row in zip(findings, rows, strict=True):
-        remedy = "" if finding.version else f"MISSING: {finding.remedy}"
-        print(f"{row[0]:{item}}  {row[1]:{version}}  {row[2]:{needed_for}}  {remedy}".rstrip())
-    missing = [finding.item for finding in findings if finding.required and not finding.version]
-    print(f"\nmissing: {', '.join(missing)}" if missing else "\neverything that energy experiments need is installed")
-    return FAILURE if missing else OK
+    print("\n".join(report(findings)))
+    return FAILURE if any(finding.required and not finding.version for finding in findings) else OK

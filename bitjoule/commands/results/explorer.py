@@ -62,7 +62,8 @@ def _explorer(options: argparse.Namespace, words: Sequence[str]) -> int:
     size = f"{explored.cases} cases, {len(text.encode()) / 1e6:.2f} MB"
     print(f"{options.output}: {explored.name} ({size}); open it in a browser")
     if explored.warnings:
-        print(f"{len(explored.warnings)} warnings of the run are in the page")
+        several = f"{len(explored.warnings)} warnings of the run are in the page, first: "
+        print(f"{several if len(explored.warnings) > 1 else 'in the page: '}{explored.warnings[0]}")
     return OK
 
 

@@ -11,39 +11,48 @@ from bitjoule.commands.doctor import Finding
 
 ENERGY = "energy experiments"
 FOUND = [
+    Finding("c++", "", "bitjoule rtl verify", "your system's package manager"),
+    Finding("perl", "", "bitjoule rtl verify", "your system's package manager"),
+    Finding("amaranth", "", "bitjoule rtl", "pip install 'bitjoule[rtl]'"),
     Finding("python", "3.13.1", ENERGY, "Python >= 3.11"),
-    Finding("numpy", "", ENERGY, "pip install numpy"),
     Finding("a-long-name-of-one", "1.2.3", "bitjoule rtl", "pip install 'bitjoule[rtl]'"),
     Finding("make", "GNU Make 4.4.1", "bitjoule rtl verify", "your system's package manager"),
-    Finding("perl", "", "bitjoule rtl verify", "your system's package manager"),
+    Finding("numpy", "", ENERGY, "pip install numpy"),
 ]
-LINES = [
+ROWS = [
     ["python", "3.13.1", "energy experiments"],
-    ["numpy", "-", "energy experiments", "MISSING: pip install numpy"],
     ["a-long-name-of-one", "1.2.3", "bitjoule rtl"],
     ["make", "GNU Make 4.4.1", "bitjoule rtl verify"],
-    ["perl", "-", "bitjoule rtl verify", "MISSING: your system's package manager"],
+]
+NUMPY = "  energy experiments: numpy; pip install numpy"
+OTHERS = [
+    "  bitjoule rtl verify: c++, perl; your system's package manager",
+    "  bitjoule rtl: amaranth; pip install 'bitjoule[rtl]'",
 ]
 
 
 @pytest.mark.parametrize(
-    ("findings", "lines", "last", "expected"),
+    ("findings", "verdict", "missing", "expected"),
     [
-        (FOUND, LINES, "missing: numpy", 1),
-        (FOUND[::2] + FOUND[4:], LINES[::2] + LINES[4:], "everything that energy experiments need is installed", 0),
+        (FOUND, "energy experiments cannot run without numpy", [NUMPY, *OTHERS], 1),
+        (FOUND[:-1], "everything that energy experiments need is installed", OTHERS, 0),
+        (FOUND[3:6], "everything that energy experiments need is installed", [], 0),
     ],
 )
-def test_each_has_a_line_with_its_version_what_needs_it_and_how_to_install_what_is_missing(
-    bitjoule, monkeypatch, findings, lines, last, expected
+def test_the_verdict_is_first_then_what_is_there_then_what_is_not_by_what_installs_it(
+    bitjoule, monkeypatch, findings, verdict, missing, expected
 ):
     monkeypatch.setattr(doctor, "examine", lambda: findings)
     status, out, err = bitjoule("doctor")
     assert (status, err) == (expected, "")
-    *rows, empty, told = out.splitlines()
-    assert (empty, told) == ("", last)
-    assert [re.split(r"  +", row) for row in rows] == lines
-    for place in range(1, 4):  # columns begin below each other
-        assert len({row.index(cells[place]) for row, cells in zip(rows, lines, strict=True) if len(cells) > place}) == 1
+    told, _, rest = out.partition("\n\n")
+    assert told == verdict
+    table, _, absent = rest.removesuffix("\n").partition("\n\n")
+    rows = table.splitlines()
+    assert [re.split(r"  +", row) for row in rows] == ROWS
+    for place in (1, 2):  # columns begin below each other
+        assert len({row.index(cells[place]) for row, cells in zip(rows, ROWS, strict=True)}) == 1
+    assert absent.splitlines() == (["not installed:", *missing] if missing else [])
 
 
 def program(folder: Path, name: str, *lines: str) -> None:
