@@ -1,5 +1,6 @@
 """What differs between two results, as text and as a waterfall of the energies that changed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bitjoule.experiments.results.differences import ENDS, ENERGY_J, PRICE_COLUMNS, Comparison
-from bitjoule.reports.figures.digits import short_price, significant, with_unit
+from bitjoule.reports.figures.digits import column_prefix, short_price, significant, with_unit
 from bitjoule.reports.figures.markdown import cut, differing, markdown
 from bitjoule.reports.figures.style import Theme, new_figure, unit_tick
 
@@ -19,6 +20,8 @@ CLOSE = 0.25  # a change below this share of the total has an axis that does not
 MARGIN = 0.12  # of such an axis, beyond the levels
 LONGEST = 60  # characters of a value in a table
 NAMED = 6  # quantities in a sentence
+DIGITS = range(3, 10)  # of two values: as few as tell them apart
+CYCLES = re.compile(r"@[\d.]+MHz$")  # the end of the key of a price of a clock cycle
 FIRST_QUANTITIES = (ENERGY_J, "energy_per_generated_token_j", "energy_j_nominal", "j_per_token", "energy_fj", "ratio")
 
 
@@ -31,7 +34,11 @@ def headline(comparison: Comparison) -> str:
         Of two results.
     """
     if comparison.totals.empty:
-        return f"All quantities of {comparison.cases[0]} common cases are the same"
+        both, *single = comparison.cases
+        others = [f"{count} of the {end}" for count, end in zip(single, ENDS, strict=True) if count]
+        verb = "has" if sum(single) == 1 else "have"
+        unlike = f"; {' and '.join(others)} {verb} no counterpart" if others else ""
+        return f"All quantities of {both} common cases are the same{unlike}"
     if comparison.contributions.empty:
         quantities = list(dict.fromkeys(comparison.totals["quantity"]))
         named = ", ".join([*quantities[:NAMED], *(["..."] if len(quantities) > NAMED else [])])
@@ -80,14 +87,18 @@ def _contributions(comparison: Comparison, max_rows: int) -> str:
         return ""
     first_j, second_j = comparison.levels_j
     total = second_j - first_j
+    factor, unit = column_prefix(table["difference_j"].abs().tolist())
     rows = []
     for row in table.head(max_rows).to_dict("records"):
         share = f"{100 * row['difference_j'] / total:.1f}" if total else ""
         alone = next((f"only in {end}" for end, other in (ENDS, ENDS[::-1]) if row[f"{other}_count"] == 0), "")
-        causes = [alone, ""] if alone else [_signed(row[f"by_{cause}_j"]) for cause in ("count", "price")]
-        energies = [with_unit(row[f"{end}_j"], "J") if row[f"{end}_j"] else "" for end in ENDS]
-        rows.append([_action(row), _signed(row["difference_j"]), share, *causes, *energies])
-    headers = ["component, operand, action", "difference", "share (%)", "by its count", "by its price", *ENDS]
+        causes = ["", ""] if alone else [_change(row[f"by_{cause}_j"] / factor) for cause in ("count", "price")]
+        energies = [significant(row[f"{end}_j"] / factor) for end in ENDS]
+        action = f"{_action(row)} ({alone})" if alone else _action(row)
+        rows.append([action, _change(row["difference_j"] / factor), share, *causes, *energies])
+    quantities = ["difference", "share", "by its count", "by its price", *ENDS]
+    units = [f"{unit}J", "%", *[f"{unit}J"] * 4]
+    headers = ["component, operand, action", *(f"{name} ({of})" for name, of in zip(quantities, units, strict=True))]
     case = ", ".join(f"{key} {value}" for key, value in comparison.case.items() if value)
     text = f"## What the difference is made of\n\nThe case that differs most: {case}." if case else (
         "## What the difference is made of"
@@ -96,7 +107,8 @@ def _contributions(comparison: Comparison, max_rows: int) -> str:
         "A difference by the count is at the mean of both prices, one by the price at the mean of both counts; they "
         "add up to the whole."
     )
-    return f"{text} {explained}\n\n{markdown(headers, rows, [0])}{cut(len(table), max_rows, 'contributions.csv')}"
+    shown = markdown(headers, rows, [0])
+    return f"{text} {explained}\n\n{shown}{cut(len(table), max_rows, 'contributions.csv')}"
 
 
 def _totals(comparison: Comparison, max_rows: int) -> str:
@@ -109,7 +121,7 @@ def _totals(comparison: Comparison, max_rows: int) -> str:
     table = table.iloc[np.argsort(-np.abs(np.log(table["ratio"].where(table["ratio"] > 0, 1.0))), kind="stable")]
     keys = differing(table, list(table.columns)[: list(table.columns).index("quantity")])
     rows = [
-        [*(str(row[key]) for key in keys), *(significant(row[end], 4) for end in ENDS), significant(row["ratio"], 4)]
+        [*(str(row[key]) for key in keys), *_apart(row["first"], row["second"], row["ratio"])]
         for row in table.head(max_rows).to_dict("records")
     ]
     others = [name for name in quantities if name != shown]
@@ -123,13 +135,21 @@ def _prices(prices: pd.DataFrame, max_rows: int) -> str:
     if prices.empty:
         return ""
     rows = [
-        [short_price(row["price"]),
-         *("" if pd.isna(row[f"{end}_pj"]) else significant(row[f"{end}_pj"], 4) for end in ENDS),
-         "" if pd.isna(row["ratio"]) else significant(row["ratio"], 4), row["change"]]
+        [short_price(row["price"]) + ", for a cycle" * bool(CYCLES.search(row["price"])),
+         *_apart(row["first_pj"], row["second_pj"], row["ratio"]), row["change"]]
         for row in prices.head(max_rows).to_dict("records")
     ]  # fmt: skip
     headers = [PRICE_COLUMNS[0], "first (pJ)", "second (pJ)", "second / first", "what differs"]
     return f"## Prices that differ\n\n{markdown(headers, rows, [0, 4])}{cut(len(prices), max_rows, 'prices.csv')}"
+
+
+def _apart(first: float, second: float, ratio: float) -> tuple[str, str, str]:
+    """Return two values and their ratio with three digits, or as many more as it takes to tell them apart."""
+    for digits in DIGITS:
+        texts = [significant(value, digits) for value in (first, second, ratio)]
+        if texts[0] != texts[1] and texts[2] != significant(1.0, digits):
+            break
+    return texts[0], texts[1], texts[2]
 
 
 def _inputs(inputs: pd.DataFrame, max_rows: int) -> str:
@@ -155,7 +175,7 @@ def draw_waterfall(comparison: Comparison, theme: Theme) -> Figure:
     by_component = by_component.iloc[np.argsort(-by_component.abs().to_numpy(), kind="stable")]
     steps = [(str(name), float(value)) for name, value in by_component.iloc[:SHOWN_STEPS].items()]
     rest = by_component.iloc[SHOWN_STEPS:]
-    steps += [(f"{len(rest)} others", float(rest.sum()))] if len(rest) else []
+    steps += [(f"{len(rest)} other{'s' * (len(rest) > 1)}", float(rest.sum()))] if len(rest) else []
     names = [f"first: {comparison.first.name}", *(name for name, _ in steps), f"second: {comparison.second.name}"]
     figure = new_figure(WIDTH_IN, REST_IN + ROW_IN * len(names))
     axes = figure.subplots()
@@ -190,6 +210,10 @@ def draw_waterfall(comparison: Comparison, theme: Theme) -> Figure:
 
 def _action(row: "Mapping[Any, Any] | pd.Series[Any]") -> str:
     return ", ".join(str(row[key]) for key in ("component", "operand", "action", "format") if row[key])
+
+
+def _change(value: float) -> str:
+    return significant(value) if value <= 0 else f"+{significant(value)}"
 
 
 def _signed(value: float) -> str:

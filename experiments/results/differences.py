@@ -22,6 +22,7 @@ NO_KEYS = ("experiment", "array", "other_arrays", "bound_by", "status", "best", 
            "first_is", "inputs")  # texts that a run finds, or that name it  # fmt: skip
 SAME = 1e-12  # relative; sums of other order differ by less
 REPEAT = "_repeat"
+MADE_IN = {"technology": "technologies", "platform": "platforms"}  # folders in which prices of such a name stand
 INPUT_COLUMNS = ("what", "key", *ENDS)
 PRICE_COLUMNS = ("price", "first_pj", "second_pj", "ratio", "first_energy_j", "second_energy_j", "change")
 CONTRIBUTION_COLUMNS = (
@@ -47,7 +48,8 @@ class Comparison:
     cases
         Number of cases and phases in both, in the first alone, and in the second alone.
     renamed
-        Keys with one value in each result, which differ: cases are the same but for them.
+        Keys, each with a value of the first result and the one of the second that stands for it: the only value of
+        each, or, of technologies and platforms, the only one that the other result does not have.
     case
         The case whose contributions are listed; none where the energies do not differ, or are in no table.
     levels_j
@@ -87,6 +89,8 @@ def compare(first: ResultFolder, second: ResultFolder, where: Mapping[str, str] 
     frames = [result.frame(SUMMARY) for result in (first, second)]
     keys = _keys(*frames)
     _check_where(keys, frames[0], where or {})
+    moved = _moved(keys, *frames)
+    frames[1] = _with_first_names(frames[1], moved)
     frames = [_chosen(frame, where or {}) for frame in frames]
     renamed = _renamed(keys, *frames)
     matched = [key for key in keys if key not in renamed]
@@ -97,8 +101,9 @@ def compare(first: ResultFolder, second: ResultFolder, where: Mapping[str, str] 
         raise whole_file(str(second.path), f"has no case in common with {first.path}", _overlap(keys, *frames))
     cases = (len(both), len(frames[0]) - len(both), len(frames[1]) - len(both))
     totals = _totals(frames, on, matched, keys)
-    case, levels_j, contributions = _contributions(first, second, matched, where or {})
-    inputs, prices = _inputs(first, second), _prices(first, second, where or {})
+    case, levels_j, contributions = _contributions(first, second, matched, where or {}, moved)
+    renamed |= {key: names for key, names in moved.items() if (where or {}).get(key) in (None, names[0])}
+    inputs, prices = _inputs(first, second), _prices(first, second, where or {}, renamed)
     return Comparison(first, second, inputs, prices, totals, cases, renamed, case, levels_j, contributions)
 
 
@@ -128,6 +133,22 @@ def _chosen(frame: pd.DataFrame, where: Mapping[str, str]) -> pd.DataFrame:
     for key, value in where.items():
         frame = frame[_text(frame[key]) == value]
     return frame
+
+
+def _moved(keys: Sequence[str], first: pd.DataFrame, second: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Return technologies and platforms that one result alone has, where each has one: with its new name as a rule."""
+    found = {}
+    for key in (key for key in MADE_IN if key in keys):
+        ours, theirs = (dict.fromkeys(_text(frame[key])) for frame in (first, second))
+        alone = [[name for name in one if name not in other] for one, other in ((ours, theirs), (theirs, ours))]
+        if len(alone[0]) == len(alone[1]) == 1 and (len(ours) > 1 or len(theirs) > 1):
+            found[key] = (alone[0][0], alone[1][0])
+    return found
+
+
+def _with_first_names(frame: pd.DataFrame, moved: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    """Return a table of the second result with the names of the first."""
+    return frame.assign(**{key: _text(frame[key]).replace(theirs, ours) for key, (ours, theirs) in moved.items()})
 
 
 def _renamed(keys: Sequence[str], first: pd.DataFrame, second: pd.DataFrame) -> dict[str, tuple[str, str]]:
@@ -206,9 +227,15 @@ def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _prices(first: ResultFolder, second: ResultFolder, where: Mapping[str, str]) -> pd.DataFrame:
+def _prices(
+    first: ResultFolder, second: ResultFolder, where: Mapping[str, str], renamed: Mapping[str, tuple[str, str]]
+) -> pd.DataFrame:
     """Return the prices that differ, and those that one result alone paid."""
-    sums = [price_sums(result, where) for result in (first, second)]
+    there = {key: renamed[key][1] if key in renamed else value for key, value in where.items()}
+    sums = [price_sums(first, where), price_sums(second, there)]
+    for key in MADE_IN.keys() & renamed.keys():
+        ours, theirs = (f"{MADE_IN[key]}/{name}.yaml:" for name in renamed[key])
+        sums[1] = sums[1].rename(index={name: str(name).replace(theirs, ours, 1) for name in sums[1].index})
     rows: list[tuple[Any, ...]] = []
     for key in dict.fromkeys([*sums[0].index, *sums[1].index]):
         paid, energies_j = [], []
@@ -226,7 +253,11 @@ def _prices(first: ResultFolder, second: ResultFolder, where: Mapping[str, str])
 
 
 def _contributions(
-    first: ResultFolder, second: ResultFolder, matched: Sequence[str], where: Mapping[str, str]
+    first: ResultFolder,
+    second: ResultFolder,
+    matched: Sequence[str],
+    where: Mapping[str, str],
+    moved: Mapping[str, tuple[str, str]],
 ) -> tuple[dict[str, Any], tuple[float, float], pd.DataFrame]:
     """Return the case whose energy differs most, and what its actions contribute."""
     none: tuple[dict[str, Any], tuple[float, float], pd.DataFrame]
@@ -240,7 +271,9 @@ def _contributions(
     read = list(dict.fromkeys([*keys, *fixed, *ACTION_COLUMNS, COUNT, ENERGY_PJ]))
     frames = []
     for result in (first, second):
-        frame = _chosen(result.frame(TABLE, read), fixed)
+        frame = result.frame(TABLE, read)
+        frame = _with_first_names(frame, {key: moved[key] for key in moved if key in read and result is second})
+        frame = _chosen(frame, fixed)
         frames.append(frame.assign(**{key: _text(frame[key]) for key in [*keys, *ACTION_COLUMNS]}))
     energies = [frame.groupby(keys, sort=False)[ENERGY_PJ].sum() for frame in frames] if keys else []
     if keys:
@@ -272,4 +305,5 @@ def _contributions(
     order = np.argsort(-np.abs(difference), kind="stable")
     ordered = actions.iloc[order][list(CONTRIBUTION_COLUMNS)].reset_index(drop=True)
     levels_j = (float(energies_j[0].sum()), float(energies_j[1].sum()))
-    return case, levels_j, ordered[ordered["difference_j"] != 0].reset_index(drop=True)
+    differs = _differ(ordered["first_j"], ordered["second_j"])
+    return case, levels_j, ordered[differs].reset_index(drop=True)

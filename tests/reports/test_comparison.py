@@ -1,5 +1,6 @@
 """The text and the picture of a comparison."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from bitjoule.reports.comparison import NAMED, SHOWN_STEPS, comparison_markdown,
 from bitjoule.reports.figures.digits import with_unit
 from bitjoule.reports.figures.style import LIGHT, settings
 from tests.reports.pages import assert_clean
-from tests.reports.shown import THREE_DIGITS, quantity, table
+from tests.reports.shown import THREE_DIGITS, header_and_rows, table, unit_in
 
 KEYS = ["component", "operand", "action", "format"]
 NODE = ("--set", "name=edge_45", "--set", "technologies=[45nm]", "--no-plots")
@@ -35,6 +36,45 @@ def test_the_first_line_says_what_changed_most_and_why(nodes):
     assert text.startswith("bitnet-125m, ")
 
 
+@pytest.mark.parametrize(
+    ("cases", "says"),
+    [
+        ((12, 0, 0), "All quantities of 12 common cases are the same"),
+        ((12, 3, 0), "All quantities of 12 common cases are the same; 3 of the first have no counterpart"),
+        ((1, 0, 1), "All quantities of 1 common cases are the same; 1 of the second has no counterpart"),
+        ((2, 1, 4), "All quantities of 2 common cases are the same; 1 of the first and 4 of the second have no "
+                    "counterpart"),
+    ],
+)  # fmt: skip
+def test_cases_that_were_not_compared_are_said_first(cases, says):
+    assert headline(SimpleNamespace(totals=pd.DataFrame(), cases=cases)) == says
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        (8.0, 9.0, ["8.00", "9.00", "1.12"]),
+        (1.0, 1.0004, ["1.0000", "1.0004", "1.0004"]),
+        (12.344, 12.342, ["12.344", "12.342", "0.99984"]),
+        (0.5, float("nan"), ["0.500", "", ""]),
+    ],
+)
+def test_two_values_have_as_many_digits_as_tell_them_apart(first, second, shown):
+    price = "platforms/a.yaml:static.host@500.5MHz"
+    rows = pd.DataFrame([{"price": price, "first_pj": first, "second_pj": second, "ratio": second / first,
+                          "change": "price"}])  # fmt: skip
+    totals = pd.DataFrame([{"scheme": "a", "quantity": "energy_j", "first": first, "second": second,
+                            "ratio": second / first}])  # fmt: skip
+    comparison = made_up(COMPONENTS)
+    comparison.prices, comparison.totals = rows, totals
+    text = comparison_markdown(comparison, 10)
+    ((name, *values, _),) = header_and_rows(text, ["price"])[1]
+    assert name == f"{price}, for a cycle"
+    assert values == shown
+    ((*of_totals,),) = header_and_rows(text, ["first", "second", "second / first"])[1]
+    assert of_totals == shown
+
+
 def test_without_a_difference_that_is_what_is_said(run_edge):
     same = compare(open_result(run_edge()), open_result(run_edge()))
     assert headline(same) == "All quantities of 12 common cases are the same"
@@ -48,6 +88,7 @@ def test_the_text_has_all_parts_largest_first(nodes):
     assert order == sorted(order)
     shown = [row for row in text[order[0] : order[1]].splitlines() if row.startswith("| ")][1:]
     names = [row.split("|")[1].strip() for row in shown]
+    names = [re.sub(r" \(only in (first|second)\)$", "", name) for name in names]
     assert names == [", ".join(filter(None, row)) for row in nodes.contributions[KEYS].head(3).to_numpy().tolist()]
     assert f"The first 3 of {len(nodes.contributions)} rows; all are in contributions.csv." in text
 
@@ -112,7 +153,7 @@ def test_each_step_of_the_waterfall_has_its_component_its_sign_and_its_joules(fu
         figure = draw_waterfall(comparison, LIGHT)
     axes = figure.axes[0]
     largest = sorted(many.items(), key=lambda step: -abs(step[1]))[:SHOWN_STEPS]
-    steps = [*largest, *([(f"{further} others", sum(rest.values()))] if further else [])]
+    steps = [*largest, *([(f"{further} other{'s' * (further > 1)}", sum(rest.values()))] if further else [])]
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["first: old", *(name for name, _ in steps), "second: new"]
     first_j, second_j = comparison.levels_j
@@ -138,14 +179,19 @@ def test_the_text_says_how_many_cases_what_is_renamed_and_the_share_of_each_acti
     assert headline(comparison).endswith(
         "(+18.8 %); the largest part is q_proj, weights, mac, fp16, +3.50 J, by its price"
     )
-    for shown in table(text, ["component, operand, action"]):
+    shown_rows = table(text, ["component, operand, action"])
+    assert len(shown_rows) == 2 * len(COMPONENTS)
+    for shown in shown_rows:
         component, operand, action, form = shown["component, operand, action"].split(", ")
         assert (operand, action, form in ("fp16", "int8")) == ("weights", "mac", True)
         joules = COMPONENTS[component] / 2
         assert float(shown["share (%)"]) == pytest.approx(100 * joules / total, abs=0.051)
-        for name, part in (("by its count", 1 / 4), ("by its price", 3 / 4), ("difference", 1)):
-            sign = 1 if shown[name][0] == "+" else -1
-            assert sign * quantity(shown[name][1:], "J") == pytest.approx(joules * part, rel=THREE_DIGITS), name
+        changes = (("by its count", joules / 4), ("by its price", joules * 3 / 4), ("difference", joules))
+        for name, part in (*changes, ("first", 1.0), ("second", 1.0 + joules)):
+            (header,) = (header for header in shown if header.startswith(f"{name} ("))
+            assert float(shown[header]) * unit_in(header, "J") == pytest.approx(part, rel=THREE_DIGITS), name
+            if name not in ("first", "second"):
+                assert shown[header][0] == ("+" if part > 0 else "-")
 
 
 @pytest.mark.parametrize(("first", "second", "only"), [(0.0, 3.0, "only in second"), (2.0, 0.0, "only in first")])
@@ -153,10 +199,10 @@ def test_what_one_result_alone_does_has_no_cause_but_that(first, second, only):
     comparison = made_up({"norm": 4.0, "static": 1.0})
     rows = comparison.contributions
     rows.loc[rows["component"] == "norm", ["first_count", "second_count"]] = first, second
-    shown = table(comparison_markdown(comparison, 100), ["component, operand, action"])
-    told = [(row["by its count"], row["by its price"]) for row in shown]
-    assert told[:2] == [(only, "")] * 2
-    assert told[2:] == [("+125 mJ", "+375 mJ")] * 2
+    header, rows = header_and_rows(comparison_markdown(comparison, 100), ["component, operand, action"])
+    assert header[3:5] == ["by its count (J)", "by its price (J)"]
+    assert [row[0].removesuffix(")").partition(" (")[2] for row in rows] == [only, only, "", ""]
+    assert [row[3:5] for row in rows] == [["", ""]] * 2 + [["+0.125", "+0.375"]] * 2
     assert headline(comparison).endswith("norm, weights, mac, fp16, +2.00 J")
 
 

@@ -100,6 +100,65 @@ def test_cases_of_one_result_alone_are_counted(run_edge):
     assert "platform" in both.renamed
 
 
+PRICES = """\
+operation,format,energy_pj,source
+add,int8,0.007,a
+add,fp16,0.16,a
+add,fp32,0.38,a
+mul,fp16,0.34,a
+sram,,0.1,a
+dram,,8,a
+"""
+
+
+@pytest.fixture
+def own_prices(run_edge, tmp_path):
+    """Return a function that runs the small experiment at 7 nm and at prices of a file, and opens its result."""
+
+    def ran(name, dram_pj, *words):
+        file = tmp_path / name / f"{name}_7nm.csv"
+        file.parent.mkdir()
+        file.write_text(PRICES.replace("dram,,8", f"dram,,{dram_pj}"))
+        return open_result(run_edge("--set", f"technologies=[7nm, {file}]", "--no-plots", *words))
+
+    return ran
+
+
+def test_a_renamed_file_of_prices_is_compared_with_what_it_was(own_prices):
+    first, second = own_prices("old", 8), own_prices("new", 12)
+    both = compare(first, second)
+    assert both.cases == (24, 0, 0)
+    assert both.renamed == {"technology": ("old_7nm", "new_7nm")}
+    (price,) = both.prices.to_dict("records")
+    assert (price["price"], price["first_pj"], price["second_pj"]) == ("technologies/old_7nm.yaml:dram", 8, 12)
+    assert price["change"] == "price"
+    assert both.case["technology"] == "old_7nm"
+    by_count, by_price = (both.contributions[name].sum() for name in ("by_count_j", "by_price_j"))
+    assert by_count == pytest.approx(0, abs=1e-9 * by_price)
+    assert by_price == pytest.approx(both.levels_j[1] - both.levels_j[0])
+    assert set(both.contributions["first_pj"]) == {8.0}
+    assert set(both.totals["technology"]) == {"old_7nm"}
+
+
+def test_a_condition_names_what_was_renamed_as_the_first_result_does(own_prices):
+    first, second = own_prices("old", 8), own_prices("new", 12)
+    both = compare(first, second, {"technology": "old_7nm", "phase": "decode"})
+    assert both.cases == (4, 0, 0)
+    assert both.renamed["technology"] == ("old_7nm", "new_7nm")
+    assert both.prices["ratio"].tolist() == [1.5]
+    others = compare(first, second, {"technology": "7nm"})
+    assert [len(others.totals), len(others.prices), "technology" in others.renamed] == [0, 0, False]
+
+
+def test_two_renamed_files_of_prices_stand_for_nothing(own_prices, run_edge, tmp_path):
+    first, _, _ = own_prices("old", 8), own_prices("new", 12), own_prices("more", 9)
+    file, other = (tmp_path / name / f"{name}_7nm.csv" for name in ("more", "new"))
+    several = open_result(run_edge("--set", f"technologies=[7nm, {file}, {other}]", "--no-plots"))
+    both = compare(first, several)
+    assert (both.cases, both.renamed) == ((12, 12, 24), {})
+    assert {change.split()[0] for change in both.prices["change"]} == {"only"}
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [
