@@ -41,6 +41,7 @@ SMALL, SPILLED, LEVELS, IDLE, STATIC, LOSS = (
     "element-wise", "spilled_activations", "memory_levels", "leakage", "static", "regulator",
 )  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
+LEVEL = 0.5  # panels share an axis where the longest bar of each is at least this share of the longest of all
 SIDE_IN = 0.4  # of a panel, beside its bars
 OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
 STORES = ("registers", "buffers", "off-chip memory", "wires")
@@ -91,10 +92,12 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
     panels = in_order(figure.subplots(lines, columns, sharey=True, squeeze=False), is_folded(len(technologies)))
     for unused in panels[len(technologies) :]:
         unused.remove()
-    for axes, technology in zip(panels, technologies, strict=False):
-        rows = energy_j.xs(technology, level="technology").reindex(shown)
+    by_technology = [energy_j.xs(technology, level="technology").reindex(shown) for technology in technologies]
+    longest = [float(rows.to_numpy().sum(axis=1).max()) for rows in by_technology]
+    level = min(longest) >= LEVEL * max(longest)
+    for axes, technology, rows, own in zip(panels, technologies, by_technology, longest, strict=False):
         total = rows.to_numpy().sum(axis=1)
-        factor, unit = prefix(float(total.max()))
+        factor, unit = prefix(max(longest) if level else own)
         drawn = pd.DataFrame(rows.div(total, axis="index") * 100 if plot.share else rows / factor)
         bands = None if plot.share else ends_j.xs(technology, level="technology").reindex(shown).to_numpy().T / factor
         draw_bars(
@@ -107,6 +110,10 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
         only_platform = platforms[0] if len(platforms) == 1 else ""
         title = ", ".join(name for name in (technology_title(technology), only_platform) if name)
         axes.set_title(panel_title(title, each_in))
+    if level and not plot.share:
+        right = max(axes.get_xlim()[1] for axes in panels[: len(technologies)])
+        for axes in panels[: len(technologies)]:
+            axes.set_xlim(0, right)
     set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
     handles = named_handles(panels[: len(technologies)])
     legend_below(figure, handles.values(), handles.keys())

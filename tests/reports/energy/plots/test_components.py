@@ -74,6 +74,34 @@ def test_a_part_has_one_colour_and_one_hatch_in_the_pictures_of_all_phases(resol
     assert {part: len(of_part) for part, of_part in looks.items()} == dict.fromkeys(looks, 1)
 
 
+NODES = """\
+name: x
+accounting: system
+models: [bitnet-125m]
+schemes: [fp16]
+technologies: [7nm, 45nm]
+platforms: [{name: own, like: fp16-edge, nodes: {7nm: {clock_mhz: 250}, 45nm: {clock_mhz: 250}}, static: STATIC}]
+workload: {prompt_tokens: 64, new_tokens: 2}
+plots: [{kind: components, phase: decode, by: action, share: false}]
+"""
+
+
+@pytest.mark.parametrize(("static", "level"), [("{host: 20}", True), ("null", False)])
+def test_panels_whose_longest_bars_are_nearly_as_long_have_one_axis(resolved, static, level):
+    """Twenty watts take the same at each node; without them 45 nm takes over twice as much as 7 nm."""
+    text = NODES.replace("STATIC", static)
+    text = text if level else text.replace("prompt_tokens: 64, new_tokens: 2", "prompt_tokens: 2048, new_tokens: 0")
+    text = text if level else text.replace("phase: decode", "phase: prefill")
+    result = run(resolved(text))
+    panels = [axes for axes in draw(result.requested[0], result, LIGHT).axes if axes.get_xlabel()]
+    joules = result.summary[result.summary["phase"] == ("decode" if level else "prefill")]["energy_j"].tolist()
+    assert (min(joules) >= max(joules) / 2) is level
+    limits = {axes.get_xlim() for axes in panels}
+    assert len(limits) == (1 if level else 2)
+    assert all(axes.get_xlim()[1] > max(bar.get_x() + bar.get_width() for bar in axes.patches) for axes in panels)
+    assert len({axes.get_xlabel() for axes in panels}) == 1 or not level
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_a_store_is_the_darker_the_farther_it_is_from_the_array(theme):
     """Wires aside, which lie between: registers, buffers, off-chip memory; lighter is nearer, as in the legend."""
