@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bitjoule.energy_models.system.platform.value_sources import NONE_GIVEN
 from bitjoule.execution import read
 from bitjoule.experiments.files import shipped_experiments
 from bitjoule.experiments.output.tables import write_csv
@@ -33,6 +34,11 @@ ROWS = [
 
 def test_every_shipped_experiment_is_in_the_gallery_and_nothing_else():
     assert {path.name for path in GALLERY.iterdir()} == {*QUICK, *NETLISTS}
+
+
+@pytest.mark.parametrize("name", [*QUICK, *NETLISTS])
+def test_every_amount_and_price_of_a_shipped_experiment_has_a_source(name):
+    assert NONE_GIVEN not in (GALLERY / name / "summary.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
