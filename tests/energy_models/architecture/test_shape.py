@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bitjoule.energy_models.architecture.shape import ModelShape, presets, shape_from
+from bitjoule.energy_models.architecture.shape import ModelShape, any_shape_from, presets, shape_from
 from bitjoule.energy_models.inputs.documents import parse_document
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import keys, sources
@@ -19,6 +19,13 @@ with (Path(__file__).parents[1] / "parameter_counts.csv").open(newline="") as ha
 def shape(text: str) -> ModelShape:
     document = parse_document(text, "f.yaml")
     return shape_from(document, document.data, ())
+
+
+def test_what_is_wrong_in_a_file_of_several_shapes_has_its_path_and_line():
+    document = parse_document(f"models:\n  a: {TINY}\n  b:\n    {TINY.replace('heads: 2', 'heads: 3')}\n", "f.yaml")
+    assert any_shape_from(document, document.data["models"]["a"], ("models", "a")).heads == 2
+    with pytest.raises(InputError, match=r"^f\.yaml:4: models\.b\.heads: hidden \(8\) is not a multiple of heads"):
+        any_shape_from(document, document.data["models"]["b"], ("models", "b"))
 
 
 @pytest.mark.parametrize(("name", "parameters"), PUBLISHED_COUNTS)

@@ -3,10 +3,12 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from bitjoule.gates.liberty.cells import Library
 from bitjoule.gates.liberty.libraries import default_liberty
+from bitjoule.gates.liberty.wires import WireLoad
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.synthesis.yosys import merged_liberty
 from bitjoule.gates.timing.opensta import analyse
@@ -22,6 +24,19 @@ CLK, D, A, Q = 2, 3, 4, 5
 @pytest.fixture(scope="module")
 def library():
     return Library([default_liberty()])
+
+
+class WithPorts(WireLoad):
+    """A rule for wires that takes a port for a sink, as OpenSTA does: here nets without a sink are those of ports."""
+
+    def length_um(self, fanout):
+        return super().length_um(np.maximum(fanout, 1.0))
+
+
+def with_ports(library, netlist):
+    """Return this rule with the wires that the library has."""
+    own = library.wire_load(netlist.area_um2, len(netlist.instances))
+    return WithPorts(own.name, own.ff_per_um, own.fanouts, own.lengths_um, own.slope_um)
 
 
 def between_registers(library):
@@ -76,8 +91,30 @@ def test_the_path_of_a_netlist_without_a_clock_is_the_one_through_it(library, tm
     netlist = Netlist("through", {"a": [A]}, {"y": [7]}, instances)
     theirs = analyse(netlist, default_liberty(), None, library, tmp_path)
     assert (theirs.path, theirs.instances) == (("INV_X1/ZN", "BUF_X1/Z"), (0, 1))
-    ours = own_analysis(netlist, library, set()).timing
+    wires, resistance = with_ports(library, netlist), Resistance(*library.ohm_per_um(netlist.area_um2))
+    ours = own_analysis(netlist, library, set(), wires, resistance=resistance).timing
     assert (theirs.path, theirs.instances) == (ours.path, ours.instances)
+    assert theirs.through_ns == pytest.approx(ours.through_ns, rel=3e-3)
+
+
+def test_delays_of_single_cells_are_ours_once_a_port_is_a_sink(library, tmp_path):
+    """The slew of the inputs is a tenth of such delays."""
+    cell = library.cells
+    instances = [
+        Instance("in", cell["INV_X1"], {"A": D, "ZN": 6}),
+        Instance("first", cell["DFF_X1"], {"D": 6, "CK": CLK, "Q": Q, "QN": 100}),
+        Instance("between", cell["INV_X1"], {"A": Q, "ZN": 7}),
+        Instance("last", cell["DFF_X1"], {"D": 7, "CK": CLK, "Q": 8, "QN": 101}),
+        Instance("out", cell["BUF_X1"], {"A": 8, "Z": 9}),
+        Instance("other", cell["BUF_X2"], {"A": A, "Z": 11}),
+    ]
+    netlist = Netlist("all", {"clk": [CLK], "d": [D], "a": [A]}, {"q": [9], "z": [11]}, instances)
+    theirs = analyse(netlist, default_liberty(), "clk", library, tmp_path)
+    wires = with_ports(library, netlist)
+    resistance = Resistance(*library.ohm_per_um(netlist.area_um2))
+    ours = own_analysis(netlist, library, {CLK}, wires, resistance=resistance).timing
+    for name in ("period_ns", "input_ns", "output_ns", "through_ns"):
+        assert getattr(theirs, name) == pytest.approx(getattr(ours, name), rel=2e-3), name
 
 
 def test_opensta_adds_as_much_less_what_shielding_takes_off(tmp_path):
