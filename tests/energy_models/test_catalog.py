@@ -6,10 +6,12 @@ from functools import cache
 import pytest
 import yaml
 
+from bitjoule.energy_models import catalog
 from bitjoule.energy_models.catalog import KINDS, Entry, entry, entry_of_file, listing
 from bitjoule.energy_models.formats.storage import storages
 from bitjoule.energy_models.inputs.errors import InputError
 from bitjoule.energy_models.inputs.sources import DATA, references
+from bitjoule.energy_models.model_files.stored import TypeRow
 from bitjoule.energy_models.prices.technology import technologies
 from bitjoule.energy_models.system.hardware.paid_macs import paid_macs
 from bitjoule.energy_models.system.platform.platforms import platforms
@@ -180,6 +182,19 @@ def leaves(value):
     if isinstance(value, dict | list | tuple):
         return [leaf for part in (value.values() if isinstance(value, dict) else value) for leaf in leaves(part)]
     return [value]
+
+
+def test_tensors_of_a_file_are_listed_with_the_bits_of_a_value_and_their_total():
+    """Q4_0 has 18 bytes for 32 values."""
+    stored = [
+        TypeRow("linear", "q4_0", 3, 640, 360),
+        TypeRow("embedding", "f16", 1, 100, 200),
+        TypeRow("x", "y", 0, 0, 0),
+    ]
+    listing = catalog._tensors(stored)
+    assert [row[:5] for row in listing.rows] == [*stored, ("total", "", 4, 740, 560)]
+    assert [row[5] for row in listing.rows] == ["4.5000", "16.0000", "", f"{8 * 560 / 740:.4f}"]
+    assert listing.headers[-1] == "bits a value"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

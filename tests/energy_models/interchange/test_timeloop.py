@@ -67,6 +67,20 @@ def test_every_value_is_what_the_files_say():
     assert platform["nodes"] == {"45nm": {"clock_mhz": pytest.approx(500)}}
 
 
+@pytest.mark.parametrize(
+    ("attributes", "operands"),
+    [
+        ("datawidth: 8, ", "int8"),
+        ("multiplier_width: 4, ", "int4"),
+        ("datawidth: 8, multiplier_width: 4, ", "int8"),
+        ("", "int16"),  # Timeloop's own default
+    ],
+)
+def test_the_width_of_operands_is_the_macs(attributes, operands):
+    macs = Imported(read(NESTED.replace("datawidth: 16, ", attributes))).platform["arrays"]["pes"]["macs"]
+    assert [(each["weights"], each["activations"]) for each in macs] == [([operands], [operands])]
+
+
 def test_a_clock_of_ones_own_stands_in_place_of_the_files():
     """The file's bandwidth is 8 B in a cycle of 2 ns."""
     platform = Imported(read(), clock_mhz=250).platform

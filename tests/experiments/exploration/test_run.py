@@ -136,6 +136,19 @@ def test_a_reference_that_no_member_reaches_leaves_the_hypervolume_out():
     assert any("explore.reference" in line for line in found.warnings)
 
 
+def test_a_reference_that_some_members_reach_bounds_the_boxes_of_these():
+    """Of two objectives: members beyond the reference add no box."""
+    names = ["latency_s", "area_mm2"]
+    front = bitjoule.run(document(explore__objectives=names)).pareto.sort_values("latency_s")
+    assert len(front) > 2
+    latency, area = (front[name].to_numpy() for name in names)
+    corner = [(latency[1] + latency[2]) / 2, 2 * area.max()]
+    found = bitjoule.run(document(explore__objectives=names, explore__reference=dict(zip(names, corner, strict=True))))
+    boxes = [(corner[0] - latency[i]) * (top - area[i]) for i, top in enumerate((corner[1], area[0]))]
+    assert found.summary["hypervolume"].item() == pytest.approx(sum(boxes))
+    assert not any("hypervolume" in line for line in found.warnings)
+
+
 def test_without_moocore_the_tables_are_the_same_but_for_the_hypervolume(result, monkeypatch):
     from bitjoule.experiments.exploration import dominance
 

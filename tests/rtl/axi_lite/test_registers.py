@@ -128,3 +128,14 @@ def test_the_description_names_every_port_of_the_verilog():
     ports = {port["name"] for port in registered_description(TINY)["ports"]}
     assert ports == set(module[module.index("(") + 1 : module.index(")")].replace("\n", "").replace(",", " ").split())
     assert '(* X_INTERFACE_PARAMETER = "POLARITY ACTIVE_LOW" *)\n  input aresetn;' in module
+
+
+@pytest.mark.parametrize("config", [TINY, read_configuration("decode_64x5")])
+def test_the_description_has_the_direction_and_the_width_of_every_port_of_the_verilog(config):
+    text = registered_verilog(config)
+    module = text[text.index(f"module {TOP}(") :]
+    declared = re.findall(r"^  (in|out)put (?:\[(\d+):0\] )?(\w+);$", module[: module.index("endmodule")], re.MULTILINE)
+    verilog = {name: (direction, int(last or 0) + 1) for direction, last, name in declared}
+    described = {port["name"]: (port["direction"], port["bits"]) for port in registered_description(config)["ports"]}
+    assert len(verilog) > 20
+    assert described == verilog
