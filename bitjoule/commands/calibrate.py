@@ -104,7 +104,7 @@ def _calibrate(options: argparse.Namespace, words: Sequence[str]) -> int:
     if options.zero_share is not None:
         plan = replace(plan, zero_share=options.zero_share, zero_share_source="given on the command line")
     check_output(options.output, YAML, *map(Path, options.configurations))
-    _temporary_for(options.output).unlink()  # a file that cannot be written is reported before minutes of work
+    _check_writable(options.output)
     command = shlex.join(["bitjoule", *words])
     try:
         library = find_library(options.liberty)
@@ -138,19 +138,17 @@ def _write(measured: "MeasuredTechnology", path: Path) -> None:
     write_whole(path, text)
 
 
-def _temporary_for(path: Path) -> Path:
-    """Return a new temporary file in the directory of a file.
+def _check_writable(path: Path) -> None:
+    """Report a file that cannot be written before minutes of work.
 
     Raises
     ------
     InputError
-        The directory is not writable, or the path is a directory.
+        The directory is not writable.
     """
-    if path.is_dir():
-        raise whole_file(str(path), "is a directory", "a file")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
     except OSError as error:
         raise whole_file(str(path), f"cannot be written ({error.strerror})", "a writable path") from error
     os.close(handle)
-    return Path(name)
+    Path(name).unlink()

@@ -36,7 +36,7 @@ class Bench:
     def __call__(self, _, folder, simulator, *, waves=False, verilog=None):
         self.made.append((simulator, waves, verilog))
         folder.mkdir(parents=True, exist_ok=True)
-        self.wave = folder / "dump.vcd"
+        self.wave = folder / "dump.fst"
         self.wave.write_text(f"waves of build {len(self.made)}")
         return self
 
@@ -116,9 +116,9 @@ def test_waves_that_are_asked_for_are_those_of_the_run(bitjoule, bench, config):
     made = bench()
     status, out, _ = bitjoule("rtl", "verify", config, "--cases", 1, "--waves", "--out", "w")
     assert (status, made.made) == (0, [("verilator", True, None)])
-    assert rows_of(out)["waveform"] == "w/mine.vcd"
-    assert Path("w/mine.vcd").read_text() == "waves of build 1"
-    assert [path.name for path in Path("w").iterdir()] == ["mine.vcd"]
+    assert rows_of(out)["waveform"] == "w/mine.fst"
+    assert Path("w/mine.fst").read_text() == "waves of build 1"
+    assert [path.name for path in Path("w").iterdir()] == ["mine.fst"]
 
 
 @pytest.mark.parametrize("waves", [False, True])
@@ -134,19 +134,19 @@ def test_a_mismatch_is_told_whole_and_repeated_with_the_case_before_it_for_a_wav
         "  expected: -17",
         "  got: 19",
         "  mismatching elements: 6",
-        "  waveform: w/mine.vcd",
+        "  waveform: w/mine.fst",
     ]
     assert rows_of(out)["cases"].startswith(f"6 of {len(made.run[0])} passed (")
-    assert rows_of(out)["waveform"] == "w/mine.vcd"
+    assert rows_of(out)["waveform"] == "w/mine.fst"
     assert made.made[-1] == ("verilator", True, None)
-    assert Path("w/mine.vcd").read_text() == f"waves of build {1 if waves else 2}"
+    assert Path("w/mine.fst").read_text() == f"waves of build {1 if waves else 2}"
     assert made.run[1:] == ([] if waves else [made.run[0][5:7]])
 
 
 def test_a_mismatch_without_matmul_or_element_names_neither(bitjoule, bench, config):
     bench(cases=0, failure={"case": CASE, "what": "the bench did not end"})
     err = bitjoule("rtl", "verify", config, "--cases", 0, "--out", "w")[2]
-    assert err.splitlines()[1:] == ["  mismatch: the bench did not end", "  waveform: w/mine.vcd"]
+    assert err.splitlines()[1:] == ["  mismatch: the bench did not end", "  waveform: w/mine.fst"]
 
 
 class Executor:
