@@ -29,6 +29,13 @@ def test_a_header_above_the_formats_limit_is_not_read() -> None:
         read_header(io.BytesIO((LARGEST_BYTES + 1).to_bytes(8, "little")))
 
 
+def test_what_is_wrong_in_a_folder_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content(f'{{"a.weight": {ENTRY}}}'))
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"^hub/model/config\.json:1: "):
+        folder_stored(tmp_path, "hub/model")
+
+
 @pytest.mark.parametrize("reader", [folder_stored, Checkpoint])
 def test_a_tensor_that_is_listed_twice_is_refused_with_its_name(tmp_path: Path, reader: type) -> None:
     file = tmp_path / "model.safetensors"

@@ -168,7 +168,9 @@ def test_backward_formats_are_stored_weights_and_multiplied_inputs_times_gradien
     assert inputs.storage_name("weight_storage") == ternary.storage_name("weight_storage")
     assert (weights.weights, weights.activations) == ("int8", "fp16")
     full = schemes()["fp16"]
-    assert (weight_scheme(full, "fp16").weights, input_scheme(full, "fp16").weights) == ("fp16", "fp16")
+    for gradients in ("fp16", "fp32"):
+        both = (weight_scheme(full, gradients), input_scheme(full, gradients))
+        assert [(each.weights, each.activations) for each in both] == [(gradients, gradients)] * 2
 
 
 def test_eight_bit_states_take_a_quarter_of_the_bytes_and_their_scales():

@@ -43,6 +43,16 @@ def source(request, tmp_path):
     return path, joined
 
 
+def test_the_conditions_of_all_modules_are_joined_and_counted(tmp_path):
+    inner = "module inner(input clk, a, b, x, output reg q); always @(posedge clk) if (a) if (b) q <= x; endmodule\n"
+    top = (
+        "module top(input clk, a, b, c, x, output reg q, output p); inner inner(clk, a, b, x, p);\n"
+        "  always @(posedge clk) if (a) if (b) if (c) q <= x; endmodule\n"
+    )
+    (tmp_path / "two.v").write_text(inner + top)
+    assert join_enables(design_of(tmp_path / "two.v", *READ)) == 1 + 2
+
+
 @pytest.mark.parametrize("source", CASES, indirect=True)
 def test_registers_hold_as_before_and_none_is_held_by_a_table(source, tmp_path):
     path, joined = source

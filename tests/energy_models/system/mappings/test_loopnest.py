@@ -177,6 +177,16 @@ def test_a_tile_too_large_is_refused_with_its_file_and_line(tmp_path, level, til
     assert str(error.value).startswith(f"{path}:{line}: buffer: the tiles do not fit the registers, accumulators"), why
 
 
+@pytest.mark.parametrize("size", ["m", "k", "n"])
+def test_a_tile_beyond_the_matmul_is_one_that_ends_with_it(tmp_path, size):
+    of = problem("ternary-edge", "bitnet-b1.58", 64, 128, 96)
+    path = tmp_path / "mapping.yaml"
+    saved = replay(of, Tiles(64, 2, 6, 64, 1, 1, 0, 0))
+    save(path, NAMES, of, saved)
+    edited(path, "buffer", **{size: 500})
+    assert replayed(path, read(path), of) == saved
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -26,6 +26,7 @@ def test_a_group_is_a_part_of_a_row_that_divides_it(stated: dict[str, int], of_r
         ("lm_head", ["lm_head"], ["model.layers.0.mlp.up_proj", "lm_heads"]),
         ("model.layers.1", ["model.layers.1.mlp.up_proj", "model.layers.1"], ["model.layers.10.mlp.up_proj"]),
         ("up_proj", ["model.layers.0.mlp.up_proj"], ["model.layers.0.mlp.up_proj.norm", "up_projection"]),
+        ("proj", ["model.layers.0.mlp.up_proj", "proj"], ["model.layers.0.projection"]),  # as transformers has it
         (r"model\.layers\.\d\.self_attn", ["model.layers.7.self_attn.q_proj"], ["model.layers.17.self_attn.q_proj"]),
         ("none", [], ["lm_head", "model.layers.0.mlp.up_proj"]),
     ],
