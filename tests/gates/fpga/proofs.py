@@ -9,6 +9,9 @@ from typing import Any
 
 from tests.rtl.formal import YOSYS
 
+# By family, Yosys' models of the cells.
+MODELS = {"ecp5": "+/lattice/cells_sim_ecp5.v", "ice40": "+/ice40/cells_sim.v", "gowin": "+/gowin/cells_sim.v"}
+
 
 def yosys(*commands: str) -> None:
     """Run commands of Yosys.

@@ -11,7 +11,7 @@ from bitjoule.gates.fpga.names import plain_names
 from bitjoule.gates.fpga.placement import map_design
 from bitjoule.rtl.serial.top import TOP, serial_verilog
 from bitjoule.sim.accelerator.configurations import read_configuration
-from tests.gates.fpga.proofs import yosys
+from tests.gates.fpga.proofs import MODELS, yosys
 
 # Bit 1 of the one and the other whole are both x[1] to ABC9.
 REGISTERS = r"""
@@ -25,7 +25,6 @@ module top(input clk, input [2:0] a, output reg y);
   end
 endmodule
 """
-MODELS = {"ecp5": "+/lattice/cells_sim_ecp5.v", "ice40": "+/ice40/cells_sim.v", "gowin": "+/gowin/cells_sim.v"}
 
 
 @pytest.mark.parametrize(
