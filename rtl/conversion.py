@@ -29,6 +29,9 @@ _NAME = re.compile(r"(?:input|output|wire|reg) (?:\[[^]]*\] )?(\\?)(\S+?)(?= |;)
 # One of the two says so, and changes nothing by it: the expressions do, too.
 _SIGNED = re.compile(r"^(  (?:input|output|wire|reg) )signed ", re.MULTILINE)
 
+_ESCAPED = re.compile(r"\\\S+")  # a name that may hold any character, up to a space
+_INDEX = re.compile(r"\[(\d+)\]")
+
 
 def packages() -> tuple[str, ...]:
     """Return the packages whose versions decide a component's Verilog, if it is written quickly."""
@@ -66,6 +69,21 @@ def in_order(text: str) -> str:
         Of ``write_verilog``.
     """
     return _DECLARATIONS.sub(lambda match: "".join(_by_name(match[0])), _SIGNED.sub(r"\1", _WRITER.sub(_NEITHER, text)))
+
+
+def plain_names(text: str) -> str:
+    r"""Return a text with ``\x<1>`` in place of ``\x[1]``: Amaranth makes no names like that.
+
+    Amaranth names the parts of an array ``\x[0]``, ``\x[1]``, beside ``x`` itself. To ABC9, Yosys hands a bit under its
+    wire's name and its index: bit 1 of ``x`` and bit 0 of ``\x[1]`` are both ``x[1]``. Where both are inputs or outputs
+    of logic, Yosys 0.70 takes them for one, so that the netlist computes something else, or stops in a check of widths.
+
+    Parameters
+    ----------
+    text
+        Verilog. Selections, as in ``x[1]``, stay.
+    """
+    return _ESCAPED.sub(lambda name: _INDEX.sub(r"<\1>", name[0]), text)
 
 
 def by_package(design: str) -> str:

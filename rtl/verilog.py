@@ -7,7 +7,7 @@ from typing import Any
 
 from bitjoule.rtl.accelerator import AxiAccelerator, axi_ports
 from bitjoule.rtl.config import FP16_BITS, GROUP, AcceleratorConfig
-from bitjoule.rtl.conversion import converted
+from bitjoule.rtl.conversion import converted, plain_names
 from bitjoule.rtl.garbage import uncollected
 
 TOP = "bitjoule_accelerator"
@@ -26,8 +26,9 @@ def accelerator_verilog(config: AcceleratorConfig, quickly: bool = False) -> str
     config
         The configuration.
     quickly
-        By the Yosys of the synthesis, if it is installed. That the text is the same is known of the configurations that
-        ship and of their kinds, in any size: for a text that is worked on here, not for one to be given away.
+        By the Yosys of the synthesis, if it is installed, and without `plain_names`. That the text is the same but for
+        these is known of the configurations that ship and of their kinds, in any size: for a text that is worked on
+        here, not for one to be given away.
     """
     kind = "baseline accelerator, with multipliers," if config.multiplies else "adder-only accelerator"
     return verilog_text(AxiAccelerator(config), TOP, kind, quickly)
@@ -49,6 +50,7 @@ def verilog_text(component: Any, top: str, kind: str, quickly: bool = False) -> 
     """
     with uncollected():
         text = converted(component, top, quickly)
+    text = text if quickly else plain_names(text)
     header = _HEADER.format(kind=kind, amaranth=version("amaranth"))
     return header + _share_modules(_MODULE.sub(_renumbered, text))
 

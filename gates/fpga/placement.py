@@ -11,7 +11,6 @@ from pathlib import Path
 from bitjoule.energy_models.inputs.errors import InputError, Problem
 from bitjoule.gates.fpga.devices import Device
 from bitjoule.gates.fpga.families import CONSTRAINTS, FAMILIES
-from bitjoule.gates.fpga.names import plain_names
 from bitjoule.sim.bench.simulators import SimulatorError, needs_packages
 
 NETLIST = "netlist.json"
@@ -136,7 +135,7 @@ def run_yosys(
     Parameters
     ----------
     verilog
-        Its text, of which `plain_names` are written.
+        Its text.
     synthesis
         Yosys' command, with the top module.
     folder
@@ -156,7 +155,7 @@ def run_yosys(
     PlacementError
         Yosys failed.
     """
-    (folder / "design.v").write_text(plain_names(verilog), encoding="utf-8")
+    (folder / "design.v").write_text(verilog, encoding="utf-8")
     reading = ("read_verilog design.v", *reading)
     mapping = f"{synthesis} -json {NETLIST}"
     scripts = {"map.ys": (*reading, mapping)} if joined is None else {"read.ys": reading, "map.ys": (*joined, mapping)}

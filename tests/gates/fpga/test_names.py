@@ -7,8 +7,8 @@ import pytest
 from bitjoule.gates.fpga.devices import devices, find_device
 from bitjoule.gates.fpga.families import FAMILIES
 from bitjoule.gates.fpga.least import least_use
-from bitjoule.gates.fpga.names import plain_names
 from bitjoule.gates.fpga.placement import map_design
+from bitjoule.rtl.conversion import plain_names
 from bitjoule.rtl.serial.top import TOP, serial_verilog
 from bitjoule.sim.accelerator.configurations import read_configuration
 from tests.gates.fpga.proofs import MODELS, yosys
@@ -27,26 +27,13 @@ endmodule
 """
 
 
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        (r"wire [7:0] \x[1] ;", r"wire [7:0] \x<1> ;"),
-        (r"assign \x[0] [3:0] = x[1];", r"assign \x<0> [3:0] = x[1];"),
-        (r"\previous$27[10] <= \a[0][2].b[3] ;", r"\previous$27<10> <= \a<0><2>.b<3> ;"),
-        (r"\plain  = y[3:0][1]; \a[b] = 1;", r"\plain  = y[3:0][1]; \a[b] = 1;"),
-    ],
-)
-def test_indices_in_names_are_written_in_another_way_and_selections_stay(text, plain):
-    assert plain_names(text) == plain
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("rewrite", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_wire_whose_name_is_that_of_a_bit_is_another_wire(family, rewrite, tmp_path):
     """From its second cycle on, when all registers are known."""
     device = next(device for device in devices().values() if device.family == family)
-    map_design(REGISTERS, "top", device, tmp_path, rewrite=rewrite)
+    map_design(plain_names(REGISTERS), "top", device, tmp_path, rewrite=rewrite)
     source, netlist = tmp_path / "top.v", tmp_path / "top.json"
     source.write_text(REGISTERS)
     module = json.loads((tmp_path / "netlist.json").read_text())["modules"]["top"]
