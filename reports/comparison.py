@@ -21,6 +21,7 @@ MARGIN = 0.12  # of such an axis, beyond the levels
 LONGEST = 60  # characters of a value in a table
 NAMED = 6  # quantities in a sentence
 DIGITS = range(3, 10)  # of two values: as few as tell them apart
+MINUS = "−"  # in pictures, whose axes have it
 CYCLES = re.compile(r"@[\d.]+MHz$")  # the end of the key of a price of a clock cycle
 FIRST_QUANTITIES = (ENERGY_J, "energy_per_generated_token_j", "energy_j_nominal", "j_per_token", "energy_fj", "ratio")
 
@@ -34,11 +35,8 @@ def headline(comparison: Comparison) -> str:
         Of two results.
     """
     if comparison.totals.empty:
-        both, *single = comparison.cases
-        others = [f"{count} of the {end}" for count, end in zip(single, ENDS, strict=True) if count]
-        verb = "has" if sum(single) == 1 else "have"
-        unlike = f"; {' and '.join(others)} {verb} no counterpart" if others else ""
-        return f"All quantities of {both} common cases are the same{unlike}"
+        both = comparison.cases[0]
+        return f"All quantities of {f'{both} common cases' if both > 1 else 'the common case'} are the same"
     if comparison.contributions.empty:
         quantities = list(dict.fromkeys(comparison.totals["quantity"]))
         named = ", ".join([*quantities[:NAMED], *(["..."] if len(quantities) > NAMED else [])])
@@ -67,18 +65,32 @@ def comparison_markdown(comparison: Comparison, max_rows: int) -> str:
         Rows shown of each table.
     """
     first, second = comparison.first, comparison.second
-    both, only_first, only_second = comparison.cases
     parts = [f"# {first.name} and {second.name}", f"First: {first.path}; second: {second.path}."]
-    parts.append(f"{headline(comparison)}.")
-    counted = [f"Cases and phases in both: {both}"]
-    counted += [f"in the first alone: {only_first}"] if only_first else []
-    counted += [f"in the second alone: {only_second}"] if only_second else []
-    counted += [f"the {key} is {ours} in the first and {theirs} in the second" for key, (ours, theirs) in
+    parts += [_unpaired(comparison), f"{headline(comparison)}."]
+    counted = [f"Cases and phases in both: {comparison.cases[0]}"]
+    counted += [f"the {key} {ours} of the first is compared with {theirs} of the second" for key, (ours, theirs) in
                 comparison.renamed.items()]  # fmt: skip
     parts.append("; ".join(counted) + ".")
     parts += [_contributions(comparison, max_rows), _totals(comparison, max_rows)]
     parts += [_prices(comparison.prices, max_rows), _inputs(comparison.inputs, max_rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _unpaired(comparison: Comparison) -> str:
+    """Return which cases of one result have no counterpart in the other, or nothing."""
+    single = comparison.cases[1:]
+    if not any(single):
+        return ""
+    counted = [f"{count} of the {end}" for count, end in zip(single, ENDS, strict=True) if count]
+    verb = "has" if sum(single) == 1 else "have"
+    named = [
+        f"{key} {', '.join([*names[:NAMED], *(['...'] if len(names) > NAMED else [])])} in the {end} alone"
+        for key, both in comparison.alone.items()
+        for end, names in zip(ENDS, both, strict=True)
+        if names
+    ]
+    why = f": {'; '.join(named)}" if named else ""
+    return f"Not compared: {' and '.join(counted)} {verb} no counterpart{why}."
 
 
 def _contributions(comparison: Comparison, max_rows: int) -> str:
@@ -90,7 +102,7 @@ def _contributions(comparison: Comparison, max_rows: int) -> str:
     factor, unit = column_prefix(table["difference_j"].abs().tolist())
     rows = []
     for row in table.head(max_rows).to_dict("records"):
-        share = f"{100 * row['difference_j'] / total:.1f}" if total else ""
+        share = significant(100 * row["difference_j"] / total) if total else ""
         alone = next((f"only in {end}" for end, other in (ENDS, ENDS[::-1]) if row[f"{other}_count"] == 0), "")
         causes = ["", ""] if alone else [_change(row[f"by_{cause}_j"] / factor) for cause in ("count", "price")]
         energies = [significant(row[f"{end}_j"] / factor) for end in ENDS]
@@ -193,7 +205,7 @@ def draw_waterfall(comparison: Comparison, theme: Theme) -> Figure:
     axes.plot([levels[-1]] * 2, [len(names) - 2.35, len(names) - 0.65], color=theme.text, linewidth=0.8)
     span = (high - start) or 1.0
     for i, text in enumerate(
-        [with_unit(first_j, "J"), *(_signed(value) for _, value in steps), with_unit(second_j, "J")]
+        [with_unit(first_j, "J"), *(_signed(value, MINUS) for _, value in steps), with_unit(second_j, "J")]
     ):
         right = max(levels[i - 1], levels[i]) if 0 < i < len(names) - 1 else (first_j, second_j)[i > 0]
         axes.annotate(text, (right, i), xytext=(6, 0), textcoords="offset points", va="center", fontsize=12)
@@ -216,8 +228,8 @@ def _change(value: float) -> str:
     return significant(value) if value <= 0 else f"+{significant(value)}"
 
 
-def _signed(value: float) -> str:
-    return "0" if value == 0 else f"{'+' if value > 0 else '−'}{with_unit(abs(value), 'J')}"
+def _signed(value: float, minus: str = "-") -> str:
+    return "0" if value == 0 else f"{'+' if value > 0 else minus}{with_unit(abs(value), 'J')}"
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ NO_KEYS = ("experiment", "array", "other_arrays", "bound_by", "status", "best", 
            "first_is", "inputs")  # texts that a run finds, or that name it  # fmt: skip
 SAME = 1e-12  # relative; sums of other order differ by less
 REPEAT = "_repeat"
+MOVED = ("model", "technology", "platform")  # names that users give, and change
 MADE_IN = {"technology": "technologies", "platform": "platforms"}  # folders in which prices of such a name stand
 INPUT_COLUMNS = ("what", "key", *ENDS)
 PRICE_COLUMNS = ("price", "first_pj", "second_pj", "ratio", "first_energy_j", "second_energy_j", "change")
@@ -49,7 +50,7 @@ class Comparison:
         Number of cases and phases in both, in the first alone, and in the second alone.
     renamed
         Keys, each with a value of the first result and the one of the second that stands for it: the only value of
-        each, or, of technologies and platforms, the only one that the other result does not have.
+        each, or, of models, technologies and platforms, the only one that the other result does not have.
     case
         The case whose contributions are listed; none where the energies do not differ, or are in no table.
     levels_j
@@ -57,6 +58,8 @@ class Comparison:
     contributions
         Actions of that case, the largest difference first. With counts n, prices p and the means of both results,
         a difference is that of the count at the mean price and that of the price at the mean count; both add up.
+    alone
+        Keys with values that one result alone has, which are not compared: those of the first and of the second.
     """
 
     first: ResultFolder
@@ -69,6 +72,7 @@ class Comparison:
     case: Mapping[str, Any]
     levels_j: tuple[float, float]
     contributions: pd.DataFrame
+    alone: Mapping[str, tuple[Sequence[str], Sequence[str]]] = field(default_factory=dict)
 
 
 def compare(first: ResultFolder, second: ResultFolder, where: Mapping[str, str] | None = None) -> Comparison:
@@ -104,7 +108,8 @@ def compare(first: ResultFolder, second: ResultFolder, where: Mapping[str, str] 
     case, levels_j, contributions = _contributions(first, second, matched, where or {}, moved)
     renamed |= {key: names for key, names in moved.items() if (where or {}).get(key) in (None, names[0])}
     inputs, prices = _inputs(first, second), _prices(first, second, where or {}, renamed)
-    return Comparison(first, second, inputs, prices, totals, cases, renamed, case, levels_j, contributions)
+    alone = _alone(matched, *frames)
+    return Comparison(first, second, inputs, prices, totals, cases, renamed, case, levels_j, contributions, alone)
 
 
 def _text(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -136,14 +141,21 @@ def _chosen(frame: pd.DataFrame, where: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _moved(keys: Sequence[str], first: pd.DataFrame, second: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Return technologies and platforms that one result alone has, where each has one: with its new name as a rule."""
+    """Return names that one result alone has, where each has one: as a rule that of one thing, which was renamed."""
+    return {
+        key: (ours[0], theirs[0])
+        for key, (ours, theirs) in _alone([key for key in MOVED if key in keys], first, second).items()
+        if len(ours) == len(theirs) == 1 and max(frame[key].nunique(dropna=False) for frame in (first, second)) > 1
+    }
+
+
+def _alone(keys: Sequence[str], first: pd.DataFrame, second: pd.DataFrame) -> dict[str, tuple[list[str], list[str]]]:
+    """Return the values of each key that one result alone has, where there are any."""
     found = {}
-    for key in (key for key in MADE_IN if key in keys):
+    for key in keys:
         ours, theirs = (dict.fromkeys(_text(frame[key])) for frame in (first, second))
-        alone = [[name for name in one if name not in other] for one, other in ((ours, theirs), (theirs, ours))]
-        if len(alone[0]) == len(alone[1]) == 1 and (len(ours) > 1 or len(theirs) > 1):
-            found[key] = (alone[0][0], alone[1][0])
-    return found
+        found[key] = ([name for name in ours if name not in theirs], [name for name in theirs if name not in ours])
+    return {key: both for key, both in found.items() if any(both)}
 
 
 def _with_first_names(frame: pd.DataFrame, moved: Mapping[str, tuple[str, str]]) -> pd.DataFrame:

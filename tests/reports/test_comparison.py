@@ -37,17 +37,39 @@ def test_the_first_line_says_what_changed_most_and_why(nodes):
 
 
 @pytest.mark.parametrize(
-    ("cases", "says"),
+    ("cases", "alone", "says"),
     [
-        ((12, 0, 0), "All quantities of 12 common cases are the same"),
-        ((12, 3, 0), "All quantities of 12 common cases are the same; 3 of the first have no counterpart"),
-        ((1, 0, 1), "All quantities of 1 common cases are the same; 1 of the second has no counterpart"),
-        ((2, 1, 4), "All quantities of 2 common cases are the same; 1 of the first and 4 of the second have no "
-                    "counterpart"),
+        ((12, 0, 0), {}, ""),
+        ((12, 3, 0), {}, "Not compared: 3 of the first have no counterpart."),
+        ((1, 0, 1), {"platform": ([], ["b"])},
+         "Not compared: 1 of the second has no counterpart: platform b in the second alone."),
+        ((2, 1, 4), {"technology": (["a"], ["b", "c"]), "scheme": (["s"], [])},
+         "Not compared: 1 of the first and 4 of the second have no counterpart: technology a in the first alone; "
+         "technology b, c in the second alone; scheme s in the first alone."),
+        ((2, 9, 0), {"model": ([f"m{i}" for i in range(9)], [])},
+         "Not compared: 9 of the first have no counterpart: model m0, m1, m2, m3, m4, m5, ... in the first alone."),
     ],
 )  # fmt: skip
-def test_cases_that_were_not_compared_are_said_first(cases, says):
-    assert headline(SimpleNamespace(totals=pd.DataFrame(), cases=cases)) == says
+def test_cases_that_were_not_compared_are_said_before_what_differs(cases, alone, says):
+    comparison = made_up(COMPONENTS)
+    comparison.cases, comparison.alone = cases, alone
+    before, _, _ = comparison_markdown(comparison, 10).partition(headline(comparison))
+    assert before == f"# old and new\n\nFirst: old; second: new.\n\n{says}{chr(10) * 2 if says else ''}"
+
+
+@pytest.mark.parametrize(("cases", "those"), [(1, "the common case"), (2, "2 common cases")])
+def test_cases_without_a_difference_are_counted(cases, those):
+    same = SimpleNamespace(totals=pd.DataFrame(), cases=(cases, 0, 0))
+    assert headline(same) == f"All quantities of {those} are the same"
+
+
+@pytest.mark.parametrize(("joules", "text"), [(-3.0, "-15 %"), (3.0, "+15 %")])
+def test_the_first_line_has_one_minus_sign(joules, text):
+    """One of its own for the share and another for the joules would look like two things."""
+    said = headline(made_up({"static": joules}))
+    assert text in said
+    assert f", {text[0]}1.50 J, by its price" in said
+    assert "\N{MINUS SIGN}" not in said
 
 
 @pytest.mark.parametrize(
@@ -83,7 +105,7 @@ def test_without_a_difference_that_is_what_is_said(run_edge):
 
 def test_the_text_has_all_parts_largest_first(nodes):
     text = comparison_markdown(nodes, 3)
-    assert "the technology is 7nm in the first and 45nm in the second" in text
+    assert "the technology 7nm of the first is compared with 45nm of the second" in text
     order = [text.index(f"## {title}") for title in ("What the diff", "Totals that", "Prices that", "Inputs that")]
     assert order == sorted(order)
     shown = [row for row in text[order[0] : order[1]].splitlines() if row.startswith("| ")][1:]
@@ -140,6 +162,7 @@ def made_up(components, first_j=20.0):
         first=named[0], second=named[1], inputs=nothing, prices=nothing, totals=totals, cases=(7, 2, 1),
         renamed={"technology": ("45nm", "7nm")}, case={"model": "m", "phase": "decode", "batch": "4", "platform": ""},
         levels_j=(first_j, first_j + sum(components.values())), contributions=table.reset_index(drop=True),
+        alone={},
     )  # fmt: skip
 
 
@@ -173,8 +196,8 @@ def test_each_step_of_the_waterfall_has_its_component_its_sign_and_its_joules(fu
 def test_the_text_says_how_many_cases_what_is_renamed_and_the_share_of_each_action():
     comparison = made_up(COMPONENTS)
     text = comparison_markdown(comparison, 100)
-    counted = "Cases and phases in both: 7; in the first alone: 2; in the second alone: 1; "
-    assert f"{counted}the technology is 45nm in the first and 7nm in the second." in text
+    counted = "Cases and phases in both: 7; "
+    assert f"{counted}the technology 45nm of the first is compared with 7nm of the second." in text
     total = sum(COMPONENTS.values())
     assert headline(comparison).endswith(
         "(+18.8 %); the largest part is q_proj, weights, mac, fp16, +3.50 J, by its price"
@@ -185,7 +208,7 @@ def test_the_text_says_how_many_cases_what_is_renamed_and_the_share_of_each_acti
         component, operand, action, form = shown["component, operand, action"].split(", ")
         assert (operand, action, form in ("fp16", "int8")) == ("weights", "mac", True)
         joules = COMPONENTS[component] / 2
-        assert float(shown["share (%)"]) == pytest.approx(100 * joules / total, abs=0.051)
+        assert float(shown["share (%)"]) == pytest.approx(100 * joules / total, rel=THREE_DIGITS)
         changes = (("by its count", joules / 4), ("by its price", joules * 3 / 4), ("difference", joules))
         for name, part in (*changes, ("first", 1.0), ("second", 1.0 + joules)):
             (header,) = (header for header in shown if header.startswith(f"{name} ("))

@@ -98,6 +98,7 @@ def test_cases_of_one_result_alone_are_counted(run_edge):
                       "--set", "baseline=null", "--no-plots")  # fmt: skip
     assert both.cases == (6, 6, 0)
     assert "platform" in both.renamed
+    assert both.alone == {"scheme": (["fp16"], [])}
 
 
 PRICES = """\
@@ -156,7 +157,22 @@ def test_two_renamed_files_of_prices_stand_for_nothing(own_prices, run_edge, tmp
     several = open_result(run_edge("--set", f"technologies=[7nm, {file}, {other}]", "--no-plots"))
     both = compare(first, several)
     assert (both.cases, both.renamed) == ((12, 12, 24), {})
+    assert both.alone == {"technology": (["old_7nm"], ["more_7nm", "new_7nm"])}
     assert {change.split()[0] for change in both.prices["change"]} == {"only"}
+
+
+SHAPE = "{name: NAME, layers: 2, hidden: 256, heads: 4, ffn: 512, ffn_gated: false, activation: gelu, vocabulary: 1000}"
+
+
+def test_a_renamed_model_is_compared_with_what_it_was(run_edge):
+    """Its name is all that differs."""
+    ran = [
+        open_result(run_edge("--set", f"models=[bitnet-125m, {SHAPE.replace('NAME', name)}]", "--no-plots"))
+        for name in ("mine", "mine-2")
+    ]
+    both = compare(*ran)
+    assert (both.cases, both.renamed, both.alone) == ((24, 0, 0), {"model": ("mine", "mine-2")}, {})
+    assert [len(table) for table in (both.totals, both.prices, both.contributions)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

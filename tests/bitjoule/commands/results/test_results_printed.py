@@ -41,7 +41,10 @@ def test_only_the_cases_of_all_conditions_are_compared(bitjoule, run_edge, tmp_p
     status, out, err = bitjoule("compare", first, second, *where, "-o", target)
     assert (status, err) == (0, "")
     assert out.splitlines()[:3] == ["edge and edge_45", "", f"First: {first}; second: {second}."]
-    assert f"Cases and phases in both: {cases}; the technology is 7nm in the first and 45nm in the second." in out
+    assert (
+        f"Cases and phases in both: {cases}; the technology 7nm of the first is compared with 45nm of the second."
+        in out
+    )
     totals = [row for row in table(target / "totals.csv") if row["quantity"] == "energy_j"]
     assert len(totals) == cases
     asked = dict(condition.split("=") for condition in conditions)

@@ -89,7 +89,7 @@ def test_a_comparison_is_printed_and_written(bitjoule, run_edge, tmp_path):
     for _ in range(2):  # the second replaces the first
         status, out, error = bitjoule("compare", run_edge(), run_edge(*NODE), "-o", target)
         assert (status, error) == (0, "")
-    assert "the technology is 7nm in the first and 45nm in the second" in out
+    assert "the technology 7nm of the first is compared with 45nm of the second" in out
     assert f"Tables in {target}/; pictures: waterfall.png" in out
     names = {path.name for path in target.iterdir()}
     assert {"inputs.csv", "prices.csv", "totals.csv", "contributions.csv", "comparison.md", "waterfall.svg"} <= names
