@@ -3,6 +3,8 @@
 import sys
 import time
 
+from bitjoule.energy_models.inputs.wording import MOST_ALIKE, Alike
+
 WIDTH = 78
 
 
@@ -11,6 +13,7 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
+        self._warned = Alike()
 
     def __call__(self, done: int, steps: int, step: str) -> None:
         """Update the line.
@@ -39,11 +42,15 @@ class ProgressLine:
         print(text, end="", flush=True)
 
     def warn(self, text: str) -> None:
-        """Print a warning on standard error.
+        """Print a warning on standard error; of many that say the same of different things, the first ones.
 
         Parameters
         ----------
         text
             One line.
         """
-        print(f"bitjoule: {text}", file=sys.stderr)
+        alike = len(self._warned.add(text))
+        if alike <= MOST_ALIKE:
+            print(f"bitjoule: {text}", file=sys.stderr)
+        elif alike == MOST_ALIKE + 1:
+            print(f"bitjoule: more like this in manifest.json: {text}", file=sys.stderr)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL
 from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.inputs.wording import memory_size
 from bitjoule.energy_models.serving.options import Options
 from bitjoule.energy_models.serving.requests import STAGES, Served, Workload, serve
 from bitjoule.energy_models.serving.steps import Machine
@@ -91,7 +92,7 @@ def tables(resolved: ServingInput, warn: Callable[[str], None]) -> Tables:
         for on, needed in ((decoder or machine, rows[-1]["chip_bytes"]), (machine, served.prefill_bytes)):
             holds = on.platform.off_chip.capacity_bytes
             if holds is not None and needed > holds:
-                needs, has = (f"{size / 1e9:.3g} GB" for size in (needed, holds))
+                needs, has = map(memory_size, (needed, holds))
                 chip = f"a chip of {on.name}" if decoder else "a chip"
                 warn(f"{model_name} in {scheme}, {way.name}: {chip} needs {needs}; its off-chip memory holds {has}")
         if way.requests_per_s:

@@ -7,6 +7,7 @@ import numpy as np
 
 from bitjoule.energy_models.architecture.phases import DECODE, PREFILL, Floats
 from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.inputs.wording import memory_size
 from bitjoule.energy_models.serving.batching.arrivals import Arrivals
 from bitjoule.energy_models.serving.batching.methods import found_state
 from bitjoule.energy_models.serving.batching.simulation import Demand
@@ -106,7 +107,7 @@ def _full_batch_bytes(way: Options, at: Place, prompts: Lengths, news: Lengths, 
     full, holds = needed(way.max_batch), at.machine.platform.off_chip.capacity_bytes
     if holds is not None and full > holds:
         fit = max((batch for batch in range(1, way.max_batch) if needed(batch) <= holds), default=0)
-        needs, has = (f"{size / 1e9:.3g} GB" for size in (full, holds))
+        needs, has = map(memory_size, (full, holds))
         enough = f"a max_batch of {fit} fits" if fit else "not one sequence fits"
         of = f"a full batch of {way.max_batch} sequences needs {needs} of a chip"
         warn(f"{at.name}: {of}; its off-chip memory holds {has}: {enough}")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bitjoule.energy_models.architecture.phases import DECODE, PHASE_NAMES, PHASES, Cases
 from bitjoule.energy_models.architecture.shape import ModelShape
+from bitjoule.energy_models.inputs.wording import memory_size
 from bitjoule.energy_models.system.system import System
 from bitjoule.energy_models.training.step import FORWARD, Trainer, TrainingStep
 from bitjoule.experiments.training.resolve import TrainingInput
@@ -61,8 +62,8 @@ def tables(resolved: TrainingInput, warn: Callable[[str], None]) -> Tables:
         identity = dict(zip(CASE, (experiment.name, model, scheme, technology, platform, way), strict=True))
         needed, holds = sum(step.memory_bytes.values()), machine.off_chip.capacity_bytes
         if holds is not None and needed > holds:
-            sizes = " GB; its memory holds ".join(f"{size / 1e9:.3g}" for size in (needed, holds))
-            warn(f"training {model} in {scheme} on {name} ({way}) needs {sizes} GB")
+            sizes = "; its memory holds ".join(map(memory_size, (needed, holds)))
+            warn(f"training {model} in {scheme} on {name} ({way}) needs {sizes}")
         inference = _inference(resolved, model, scheme, technology)
         rows.append({**identity, **_figures(step, experiment.training.tokens), **inference})
         passes += [{**identity, **row} for row in _passes(step)]

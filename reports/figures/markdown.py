@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from bitjoule.energy_models.inputs.wording import MOST_ALIKE, Alike
+
 MAX_ROWS = 200  # of a table of summary.md: the CSV files hold all
 
 
@@ -64,11 +66,17 @@ def with_warnings(text: str, warnings: Sequence[str]) -> str:
     text
         The summary, in Markdown.
     warnings
-        One line each; without any, the summary stays as it is.
+        One line each, of which the first of each wording are listed; without any, the summary stays as it is.
     """
     if not warnings:
         return text
-    section = "\n".join(["## Warnings", "", *(f"- {warning}" for warning in warnings)])
+    alike = Alike()
+    listed = [warning for warning in warnings if len(alike.add(warning)) <= MOST_ALIKE]
+    for group in alike.groups:
+        if len(group) > MOST_ALIKE:
+            at = listed.index(group[MOST_ALIKE - 1]) + 1
+            listed.insert(at, f"{len(group) - MOST_ALIKE} more like the last; all are in manifest.json")
+    section = "\n".join(["## Warnings", "", *(f"- {warning}" for warning in listed)])
     head, heading, rest = text.partition("\n\n## ")
     return f"{head}\n\n{section}{heading}{rest}" if heading else f"{text.rstrip()}\n\n{section}\n"
 

@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 
 from bitjoule import run, writing
+from bitjoule.commands.progress import ProgressLine
 from bitjoule.execution import read, run_all
 from bitjoule.experiments.hardware.tables import HardwareResult
 from bitjoule.experiments.netlists.run import GatesResult
@@ -171,3 +172,25 @@ def test_parts_that_are_kept_are_those_of_the_same_experiment_and_files(tmp_path
     ((document, inputs),) = asked  # only parts of Parquet are kept
     assert document["name"] == "one"
     assert [name for name in inputs if "chip.yaml" in name]
+
+
+LARGE = [f"platform m{i}: opt in fp16 needs {i} GB; its memory holds 2 GB" for i in range(14)]
+OTHER = "technology t: its price of dram is not that of lpddr4"
+
+
+def test_of_many_that_say_the_same_the_first_ten_are_listed():
+    text = with_warnings("# a\n", [*LARGE[:12], OTHER, *LARGE[12:]])
+    assert text.splitlines()[4:] == [
+        *(f"- {line}" for line in LARGE[:10]), "- 4 more like the last; all are in manifest.json", f"- {OTHER}",
+    ]  # fmt: skip
+    assert with_warnings("# a\n", LARGE[:10]).splitlines()[4:] == [f"- {line}" for line in LARGE[:10]]
+
+
+def test_of_many_that_say_the_same_the_first_ten_are_printed(capsys):
+    progress = ProgressLine()
+    for line in (*LARGE[:12], OTHER, *LARGE[12:]):
+        progress.warn(line)
+    assert capsys.readouterr().err.splitlines() == [
+        *(f"bitjoule: {line}" for line in LARGE[:10]), f"bitjoule: more like this in manifest.json: {LARGE[10]}",
+        f"bitjoule: {OTHER}",
+    ]  # fmt: skip

@@ -1,7 +1,7 @@
 """``bitjoule explorer``: a sweep as a page in which models, formats, machines and workloads are chosen."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +61,21 @@ def _explorer(options: argparse.Namespace, words: Sequence[str]) -> int:
     write_whole(options.output, text)
     size = f"{explored.cases} cases, {len(text.encode()) / 1e6:.2f} MB"
     print(f"{options.output}: {explored.name} ({size}); open it in a browser")
-    if explored.warnings:
-        several = f"{len(explored.warnings)} warnings of the run are in the page, first: "
-        print(f"{several if len(explored.warnings) > 1 else 'in the page: '}{explored.warnings[0]}")
+    for line in _warned(explored.warnings):
+        print(line)
     return OK
+
+
+def _warned(warnings: Sequence[str]) -> Iterator[str]:
+    """Yield lines that say how many warnings of each wording are in the page, and the first of each."""
+    from bitjoule.energy_models.inputs.wording import Alike
+
+    alike = Alike()
+    for warning in warnings:
+        alike.add(warning)
+    for group in alike.groups:
+        several = f"{len(group)} warnings of one kind are in the page, first: "
+        yield f"{several if len(group) > 1 else 'in the page: '}{group[0]}"
 
 
 def _stored(result: "ResultFolder") -> "Explored":

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from bitjoule.energy_models.inputs.wording import memory_size
 from bitjoule.experiments.names.platforms import MachinesByPlatform
-
-B_PER_GB = 1e9
 
 
 def too_large(by_platform: MachinesByPlatform, summary: pd.DataFrame) -> Iterator[str]:
@@ -27,5 +26,5 @@ def too_large(by_platform: MachinesByPlatform, summary: pd.DataFrame) -> Iterato
             own = summary[(summary["platform"] == platform) & (summary["scheme"] == scheme)]
             for model, needed_bytes in own.groupby("model", sort=False, observed=True)["memory_bytes"].max().items():
                 if needed_bytes > capacity_bytes:
-                    needs, holds = (f"{size / B_PER_GB:.3g} GB" for size in (needed_bytes, capacity_bytes))
+                    needs, holds = map(memory_size, (needed_bytes, capacity_bytes))
                     yield f"platform {machine}: {model} in {scheme} needs {needs}; its off-chip memory holds {holds}"

@@ -38,7 +38,7 @@ def test_what_a_machine_holds_is_known_as_long_as_the_experiment_can_be_read(bit
     command = ("run", run_edge() / "experiment.yaml", "--set", f"platforms={platform}", "--out", tmp_path, "--no-plots")
     assert bitjoule(*command, "--jobs", 1, "--quiet")[0] == 0
     _, out, _ = bitjoule("explorer", tmp_path / "edge", "-o", tmp_path / "x.html")
-    assert "\n2 warnings of the run are in the page, first: platform edge: " in out
+    assert "\n2 warnings of one kind are in the page, first: platform edge: " in out
     assert data_of(tmp_path / "x.html")["capacities"] == [[12345678, 12345678]]
     text = (tmp_path / "edge" / "experiment.yaml").read_text()
     (tmp_path / "edge" / "experiment.yaml").write_text(text.replace("bitnet-125m", "gone/config.json"))

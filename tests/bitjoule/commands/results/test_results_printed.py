@@ -184,7 +184,7 @@ def test_a_sweep_is_shown_with_its_own_command_warnings_and_baseline(bitjoule, r
     shown, out = explored(bitjoule, monkeypatch, folder, "-o", target)
     assert (shown.name, shown.command, shown.baseline) == ("edge", " ".join(["bitjoule", *command]), "bitnet-b1.58")
     assert (shown.warnings, shown.experiment) == (warnings, (folder / "experiment.yaml").read_text())
-    assert out.splitlines()[1:] == [f"2 warnings of the run are in the page, first: {warnings[0]}"]
+    assert out.splitlines()[1:] == [f"2 warnings of one kind are in the page, first: {warnings[0]}"]
     ran, again = explored(bitjoule, monkeypatch, folder / "experiment.yaml", "-o", target)
     words = ["bitjoule", "explorer", str(folder / "experiment.yaml"), "-o", str(target)]
     assert (ran.command, ran.warnings, ran.baseline) == (" ".join(words), warnings, "bitnet-b1.58")
