@@ -176,7 +176,12 @@ def left_panels(axes: Iterable[Axes]) -> list[Axes]:
 
 
 def legend_below(
-    figure: Figure, handles: Iterable[Artist], labels: Iterable[str], columns: int | None = None, dashed: bool = False
+    figure: Figure,
+    handles: Iterable[Artist],
+    labels: Iterable[str],
+    columns: int | None = None,
+    dashed: bool = False,
+    others: str = "",
 ) -> None:
     """Put a legend under a figure, in as many columns as its width holds.
 
@@ -190,6 +195,8 @@ def legend_below(
         At most.
     dashed
         Whether entries differ in their dashes alone, which short lines do not show.
+    others
+        What has no entry, as a text.
     """
     entries = list(zip(handles, labels, strict=True))
     if not entries:
@@ -199,7 +206,8 @@ def legend_below(
     ncols = min(legend_columns(names, figure.get_figwidth(), handle_in), columns or LEGEND_COLUMNS)
     length_em = LONG_EM if dashed else None
     drawn = [handle for handle, _ in entries]
-    figure.legend(drawn, names, loc="outside lower center", ncols=ncols, handlelength=length_em)
+    title = wrapped(others, int(figure.get_figwidth() / IN_PER_CHARACTER))
+    figure.legend(drawn, names, loc="outside lower center", ncols=ncols, handlelength=length_em, title=title)
 
 
 def legend_columns(labels: Sequence[str], width_in: float, handle_in: float = HANDLE_IN) -> int:

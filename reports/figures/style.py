@@ -124,6 +124,7 @@ def settings(theme: Theme) -> dict[Any, Any]:
         "xtick.labelsize": 12,
         "ytick.labelsize": 12,
         "legend.fontsize": 12,
+        "legend.title_fontsize": 12,
         "figure.facecolor": theme.background,
         "axes.facecolor": theme.background,
         "savefig.facecolor": theme.background,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from bitjoule.energy_models.architecture.components import names as component_names
@@ -42,6 +44,7 @@ SMALL, SPILLED, LEVELS, IDLE, STATIC, LOSS = (
 )  # fmt: skip
 OPERATIONS = ("mul", "add", "mac")
 LEVEL = 0.5  # panels share an axis where the longest bar of each is at least this share of the longest of all
+THIN_PT, PT_PER_IN = 0.5, 72  # a pixel of a picture is about half a point
 SIDE_IN = 0.4  # of a panel, beside its bars
 OF_ARRAY = r":mac:(?P<weights>\w+)x(?P<sums>\w+)\+"  # the key of a price that is a MAC's of a whole array
 STORES = ("registers", "buffers", "off-chip memory", "wires")
@@ -115,9 +118,24 @@ def draw_components(plot: ComponentsPlot, frames: Frames, theme: Theme) -> Figur
         for axes in panels[: len(technologies)]:
             axes.set_xlim(0, right)
     set_title(figure, frames, plot, text + cut_text(len(selected), len(models)))
-    handles = named_handles(panels[: len(technologies)])
-    legend_below(figure, handles.values(), handles.keys())
+    drawn_panels = panels[: len(technologies)]
+    handles = named_handles(drawn_panels)
+    thin = _too_thin(drawn_panels, each_in - SIDE_IN)
+    seen = {name: handle for name, handle in handles.items() if name not in thin}
+    legend_below(figure, seen.values(), seen.keys(), others=f"too thin to see: {', '.join(thin)}" if thin else "")
     return figure
+
+
+def _too_thin(panels: Sequence[Axes], width_in: float) -> list[str]:
+    """Return the parts that are thinner than `THIN_PT` in each bar of some panels of this width."""
+    widest_pt: dict[str, float] = {}
+    for axes in panels:
+        for bars in axes.containers:
+            if isinstance(bars, BarContainer):
+                share = max(bar.get_width() for bar in bars.patches) / axes.get_xlim()[1]
+                name = str(bars.get_label())
+                widest_pt[name] = max(widest_pt.get(name, 0.0), share * width_in * PT_PER_IN)
+    return [name for name, width_pt in widest_pt.items() if width_pt < THIN_PT]
 
 
 def _energies(plot: ComponentsPlot, frames: Frames) -> tuple[pd.DataFrame, pd.DataFrame, str]:

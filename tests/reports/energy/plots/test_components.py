@@ -7,7 +7,7 @@ from bitjoule.energy_models.architecture.components import COMPONENTS, names
 from bitjoule.experiments.energy.runner import run
 from bitjoule.reports.energy.pictures import draw
 from bitjoule.reports.energy.plots.components import STORES, _system_colors
-from bitjoule.reports.figures.style import DARK, LIGHT, THEMES, shades
+from bitjoule.reports.figures.style import BAND_LABEL, DARK, LIGHT, THEMES, shades
 
 PLAIN = [component.name for component in COMPONENTS if component.does == "matmul" and not component.optional]
 
@@ -45,6 +45,36 @@ def test_the_legend_names_parts_that_take_energy_alone(resolved):
         assert (result.results["action"] == "on").any()
         legend = [text.get_text() for text in draw(result.requested[0], result, THEMES[0]).legends[0].get_texts()]
         assert ("static" in legend) is named
+
+
+def widest_pt(figure):
+    """Return the width of each part in points where it is widest, as it is drawn."""
+    figure.canvas.draw()
+    found = {}
+    for axes in figure.axes:
+        for bars in axes.containers:
+            pixels = [bar.get_window_extent().width for bar in getattr(bars, "patches", [])]
+            if pixels:
+                found[bars.get_label()] = max(found.get(bars.get_label(), 0.0), max(pixels) * 72 / figure.dpi)
+    return found
+
+
+@pytest.mark.parametrize("nodes", ["[7nm]", "[7nm, 45nm]"])
+def test_the_legend_has_the_parts_that_can_be_seen_and_names_the_others(resolved, nodes):
+    """Half a point is a pixel; what lies near it may be in either."""
+    result = run(resolved(PHASES.replace("[7nm]", nodes)))
+    for plot in result.requested:
+        figure = draw(plot, result, LIGHT)
+        legend = figure.legends[0]
+        entries = {text.get_text() for text in legend.get_texts()}
+        said, _, others = legend.get_title().get_text().replace("\n", " ").partition(": ")
+        assert said in ("", "too thin to see")
+        hidden = set(others.split(", ")) if said else set()
+        widths_pt = widest_pt(figure)
+        assert hidden | (entries - {BAND_LABEL}) == set(widths_pt)
+        assert not hidden & entries
+        assert {part for part, width_pt in widths_pt.items() if width_pt > 0.7} <= entries
+        assert {part for part, width_pt in widths_pt.items() if width_pt < 0.3} <= hidden
 
 
 PHASES = """\
