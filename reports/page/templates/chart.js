@@ -46,6 +46,20 @@ function shown(value, unit) {
 // A number of tokens or parameters: whole below a million.
 const amount = (value) => (Number.isInteger(value) && value < 1e6 ? String(value) : shown(value, ""));
 
+// Room for the labels of bars on the left of a chart, and a function that shortens those that it does not hold.
+const PEN = document.createElement("canvas").getContext("2d"), LABELS_SHARE = 0.38, BESIDE_LABELS = 16;
+function labelRoom(labels, width) {
+  PEN.font = `14px ${getComputedStyle(document.body).fontFamily}`;
+  const wide = (text) => PEN.measureText(text).width;
+  const room = Math.min(Math.max(...labels.map(wide), 0) + BESIDE_LABELS, LABELS_SHARE * width);
+  const shorten = (text) => {
+    let end = text.length;
+    while (end > 1 && wide(end < text.length ? `${text.slice(0, end)}…` : text) > room - BESIDE_LABELS + 0.5) end -= 1;
+    return end < text.length ? `${text.slice(0, end)}…` : text;
+  };
+  return { room, shorten };
+}
+
 // The columns with the low and the high end of a measure's band, or a function that scales those of another.
 function bandOf(table, column) {
   const candidates = (end) => [`${column}_${end}`, column.replace(/_(j|pj|fj)$/, `_${end}_$1`)];
@@ -321,9 +335,8 @@ class Chart {
 
   drawRows(common) {
     const { state, current: points } = this;
-    const longest = Math.max(...points.map((point) => point.x.length), 1);
-    const room = Math.min(8 * longest + 16, 0.38 * common.width), most = Math.floor((room - 16) / 8);
-    const rows = distinct(points.map((point) => point.x)), bars = distinct(points.map((point) => point.lane));
+    const rows = distinct(points.map((point) => point.x)), { room, shorten } = labelRoom(rows, common.width);
+    const bars = distinct(points.map((point) => point.lane));
     const each = Math.max(20, 15 * bars.length + 8);
     const marks = [Plot.ruleX(state.yLog ? [] : [0], { strokeOpacity: 0.6 })];
     const place = { y: "lane", fy: "x" };
@@ -333,7 +346,7 @@ class Chart {
     marks.push(Plot.tip(points, Plot.pointer({ ...place, x: "y", title: (point) => this.text(point).join("\n"), fill: "var(--background)", fontSize: 13 })));
     return Plot.plot({
       ...common, height: rows.length * each + 90, marginLeft: room, marginRight: 24, marginBottom: 44, marginTop: 24,
-      x: this.valueAxis({ ticks: Math.max(2, Math.round((common.width - room) / 130)) }), y: { axis: null, domain: bars }, fy: { axis: "left", domain: rows, label: null, padding: 0.15, tickFormat: (text) => (text.length > most ? `${text.slice(0, most - 1)}…` : text) },
+      x: this.valueAxis({ ticks: Math.max(2, Math.round((common.width - room) / 130)) }), y: { axis: null, domain: bars }, fy: { axis: "left", domain: rows, label: null, padding: 0.15, tickFormat: shorten },
       marks,
     });
   }

@@ -220,14 +220,13 @@ function showParts(rows, label, unit) {
     ["all", ...rows.map((row) => shown(row.value, unit))],
   ]);
   if (!rows.length) { byId("parts").replaceChildren(element("p", { class: "note" }, "No format is chosen.")); return; }
-  const width = widthOf("parts"), longest = Math.max(...rows.map((row) => row.scheme.length));
-  const room = Math.min(8 * longest + 16, 0.38 * width), most = Math.floor((room - 16) / 8);
+  const width = widthOf("parts"), { room, shorten } = labelRoom(rows.map((row) => row.scheme), width);
   const text = (bar) => [bar.scheme, `${bar.name} ${shown(bar.size, unit)} (${(100 * bar.size / bar.whole).toFixed(1)} %)`, `in all ${shown(bar.whole, unit)}`].join("\n");
   draw("parts", Plot.plot({
     width, height: 34 * rows.length + 74, marginLeft: room, marginRight: 30, marginBottom: 44, style: STYLE,
     ariaLabel: `${label} by part, ${rows.map((row) => `${row.scheme} ${shown(row.value, unit)}`).join(", ")}`,
     x: { label: `${label} (${unit})`, grid: true, ticks: Math.max(2, Math.round((width - room) / 130)), tickFormat: (value) => shown(value, unit) },
-    y: { domain: rows.map((row) => row.scheme), label: null, padding: 0.2, tickFormat: (text) => (text.length > most ? `${text.slice(0, most - 1)}…` : text) },
+    y: { domain: rows.map((row) => row.scheme), label: null, padding: 0.2, tickFormat: shorten },
     color: { domain: order, range: order.map(face) },
     marks: [
       Plot.barX(bars, { x1: "x1", x2: "x2", y: "scheme", fill: "name", stroke: "var(--background)", strokeWidth: 0.7 }),

@@ -103,6 +103,45 @@ def test_every_tick_of_a_logarithmic_axis_has_its_value(opened, run_edge, tmp_pa
     assert said == []
 
 
+def page_of(folder, tables):
+    """Write a page with a chart of some tables."""
+    config = {"units": {}, "kinds": {}, "families": []}
+    scripts = "".join(f"<script>{script}</script>" for script in fixed(("tables.js", "chart.js"), "1")["scripts"])
+    body = f'<script type="application/json" id="config">{json.dumps(config)}</script><div id="said"></div>'
+    path = folder / "charts.html"
+    path.write_text(f'<meta charset="utf-8">{body}<div class="chart" data-result="r0"></div>{"".join(tables)}{scripts}')
+    return path
+
+
+LONG = "a longest of all names " * 6
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    "names", [["my7nm", "7nm"], ["WWWWWWWW", "MMMMMMMM"], ["iiiiiiiiiiiiiiii", "l"], [LONG, "b"]],
+)  # fmt: skip
+def test_the_names_of_bars_have_room_and_are_shortened_where_they_have_too_little(opened, tmp_path, width, names):
+    rows = [["x", name, str(i + 1)] for i, name in enumerate(names)]
+    table = html_table("summary", "r0-table-summary", ["experiment", "technology", "energy_j"], rows, 2, 9999).html
+    page, _, said = opened(width, path=page_of(tmp_path, [table]))
+    assert said == []
+    left, wide, texts = page.evaluate("""(() => {
+        const svg = document.querySelector(".chart .drawing svg"), box = svg.getBoundingClientRect();
+        const placed = (text, at) => [text.textContent, at.left, at.width];
+        const texts = [...svg.querySelectorAll("text")].map((text) => placed(text, text.getBoundingClientRect()));
+        return [box.left, box.width, texts];
+    })()""")
+    starts = [text.rstrip("…") for text, *_ in texts]
+    labels = [
+        text
+        for text, start in zip(texts, starts, strict=True)
+        if start and any(name.startswith(start) for name in names)
+    ]
+    assert len(labels) == 2
+    assert all(at >= left and size <= 0.38 * wide for _, at, size in labels)
+    assert [text.endswith("…") for text, *_ in labels] == [name == LONG for name in names]
+
+
 def test_the_first_chart_of_an_exploration_has_more_than_one_bar_and_of_a_ladder_a_line_for_each_format(
     opened, tmp_path
 ):
@@ -111,12 +150,7 @@ def test_the_first_chart_of_an_exploration_has_more_than_one_bar_and_of_a_ladder
     rows = [line.split(",") for line in text.split()]
     tables = [html_table("summary", "r0-table-summary", ["designs", "kind"], [["144", "x"]], 1, 9999).html,
               html_table("designs", "r0-table-designs", rows[0], rows[1:], 4, 9999).html]  # fmt: skip
-    config = {"units": {}, "kinds": {}, "families": []}
-    scripts = "".join(f"<script>{script}</script>" for script in fixed(("tables.js", "chart.js"), "1")["scripts"])
-    body = f'<script type="application/json" id="config">{json.dumps(config)}</script><div id="said"></div>'
-    path = tmp_path / "charts.html"
-    path.write_text(f'<meta charset="utf-8">{body}<div class="chart" data-result="r0"></div>{"".join(tables)}{scripts}')
-    page, _, said = opened(path=path)
+    page, _, said = opened(path=page_of(tmp_path, tables))
     assert said == []
     assert page.evaluate("[CHARTS[0].state.table.name, CHARTS[0].state.series]") == ["designs", "format"]
     assert len(page.evaluate(POINTS)) == 4
