@@ -9,7 +9,6 @@ import pytest
 from bitjoule.gates.netlist import Instance, Netlist
 from bitjoule.gates.power.activity import Simulator, clock_tree
 from bitjoule.gates.power.delays import OutputDelays, arc_delays, equal_delays, truth
-from bitjoule.gates.power.events import EventCounter
 from bitjoule.gates.stimuli.stimulus import Stimulus
 from bitjoule.gates.stimuli.texts import parse_operands
 from bitjoule.gates.timing.sta import analyse
@@ -101,26 +100,6 @@ def test_inverters_take_turns_in_which_edge_of_a_pulse_is_first(cells):
     assert toggles(netlist, delays, [1]).tolist()[2:] == [1, 1, 2, 2, 2, 2, 2, 2, 2]
     shorter = with_delays(netlist, [(50, 50), (30, 20), (61, 10), *[(40, 10)] * 5])
     assert toggles(netlist, shorter, [1]).tolist()[2:] == [1, 1, 2, 0, 0, 0, 0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda words: words[:-1],
-        lambda words: words[:, :1],
-        lambda words: words.astype(np.int64),
-        lambda words: np.asfortranarray(words),
-        lambda words: np.repeat(words, 2, axis=1)[:, ::2],
-    ],
-)
-def test_words_of_another_shape_type_or_layout_are_refused(cells, wrong):
-    netlist = chain(cells)
-    counter = EventCounter(netlist, [0, 1], with_delays(netlist, [(1, 1)] * 2))
-    words = np.zeros((netlist.nets, 2), dtype=np.uint64)
-    counter.count(words, words.copy())
-    for arguments in ((words, wrong(words)), (np.ascontiguousarray(words), wrong(words))):
-        with pytest.raises(ValueError, match=rf"expected {netlist.nets} x 2 words of 64 bits in one piece"):
-            counter.count(*arguments)
 
 
 def test_inputs_that_change_at_once_make_no_pulse(cells):
