@@ -123,6 +123,7 @@ class Chart {
   constructor(node, tables) {
     this.node = node;
     this.tables = tables;
+    this.lead = new Set((node.dataset.lead ?? "").split(/[\s,;:()]+/));
     this.state = { table: tables.find((table) => table.name === "summary" && table.lines.length > 1) ?? tables.find((table) => table.lines.length > 1) ?? tables[0] };
     this.controls = element("div", { class: "tools" });
     this.legend = element("ul", { class: "legend", "aria-label": "Series, shown or hidden" });
@@ -161,7 +162,8 @@ class Chart {
     state.filterNames = isScatter ? [] : names;
     for (const name of state.filterNames) {
       const values = distinct(table.records.map((record) => record[name]));
-      const first = LAST.has(name) ? values.at(-1) : values.includes("decode") ? "decode" : values[0];
+      const said = table.numeric.has(name) ? [] : values.filter((value) => this.lead.has(value));  // in the sentence above
+      const first = said.length === 1 ? said[0] : LAST.has(name) ? values.at(-1) : values.includes("decode") ? "decode" : values[0];
       if (!values.includes(state.filters[name])) state.filters[name] = first;
     }
     const select = (label, value, options, change) => {

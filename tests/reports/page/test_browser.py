@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from itertools import product
 
 import pytest
 
@@ -103,13 +104,14 @@ def test_every_tick_of_a_logarithmic_axis_has_its_value(opened, run_edge, tmp_pa
     assert said == []
 
 
-def page_of(folder, tables):
-    """Write a page with a chart of some tables."""
+def page_of(folder, tables, lead=""):
+    """Write a page with a chart of some tables, below a sentence."""
     config = {"units": {}, "kinds": {}, "families": []}
     scripts = "".join(f"<script>{script}</script>" for script in fixed(("tables.js", "chart.js"), "1")["scripts"])
     body = f'<script type="application/json" id="config">{json.dumps(config)}</script><div id="said"></div>'
     path = folder / "charts.html"
-    path.write_text(f'<meta charset="utf-8">{body}<div class="chart" data-result="r0"></div>{"".join(tables)}{scripts}')
+    path.write_text(f'<meta charset="utf-8">{body}<div class="chart" data-result="r0" data-lead="{lead}"></div>'
+                    f'{"".join(tables)}{scripts}')  # fmt: skip
     return path
 
 
@@ -140,6 +142,24 @@ def test_the_names_of_bars_have_room_and_are_shortened_where_they_have_too_littl
     assert len(labels) == 2
     assert all(at >= left and size <= 0.38 * wide for _, at, size in labels)
     assert [text.endswith("…") for text, *_ in labels] == [name == LONG for name in names]
+
+
+@pytest.mark.parametrize(
+    ("lead", "platform"),
+    [
+        ("m, at 7nm, on mine: per token a 1 J.", "mine"), ("on mine-2, prompt of 8", "mine-2"),
+        ("mine, shipped", "shipped"), ("", "shipped"),
+    ],
+)  # fmt: skip
+def test_the_chart_begins_with_the_platform_that_the_sentence_names(opened, tmp_path, lead, platform):
+    cases = product(("shipped", "mine", "mine-2"), "ab", ("64", "8"))
+    rows = [["x", *case, str(i + 1)] for i, case in enumerate(cases)]
+    header = ["experiment", "platform", "scheme", "prompt_tokens", "energy_j"]
+    table = html_table("summary", "r0-table-summary", header, rows, len(rows), 9999).html
+    page, _, said = opened(path=page_of(tmp_path, [table], lead))
+    assert said == []
+    chosen = page.evaluate("[CHARTS[0].state.x, CHARTS[0].state.series, CHARTS[0].state.filters]")
+    assert chosen == ["prompt_tokens", "scheme", {"platform": platform}]
 
 
 def test_the_first_chart_of_an_exploration_has_more_than_one_bar_and_of_a_ladder_a_line_for_each_format(
