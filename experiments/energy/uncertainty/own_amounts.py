@@ -36,13 +36,12 @@ def own_amounts(by_platform: MachinesByPlatform, technologies: Iterable[Technolo
     """
     machines = {name: machine for by_scheme in by_platform.values() for name, machine in by_scheme.values()}
     nodes = {name for each in technologies for name in (each.name, each.node)}
-    built_in = {name: set(_rows(machine, nodes)) for name, machine in platforms().items()}
+    owned = {name: _rows(machine, nodes) for name, machine in machines.items() if platforms().get(name) != machine}
+    built_in = {name: set(_rows(machine, nodes)) for name, machine in platforms().items()} if owned else {}
     rows = []
-    for name, machine in machines.items():
-        if platforms().get(name) != machine:
-            own = _rows(machine, nodes)
-            base = max(built_in, key=lambda other: len(built_in[other].intersection(own)))
-            rows += [(name, *row, base if row in built_in[base] else "") for row in own]
+    for name, own in owned.items():
+        base = max(built_in, key=lambda other: len(built_in[other].intersection(own)))
+        rows += [(name, *row, base if row in built_in[base] else "") for row in own]
     return pd.DataFrame(rows, columns=list(OWN_AMOUNT_COLUMNS))
 
 
